@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod catalog;
 pub mod error;
 pub mod host;
 pub mod engine;

@@ -1,0 +1,144 @@
+//! Names that leave the catalog: into engine calls, tags, rows and messages.
+
+/// Longest service name, in bytes: it becomes part of a retention tag.
+pub(super) const SERVICE_NAME_BYTES_MAX: usize = 64;
+
+/// Longest container name, in bytes. We append up to 17 bytes (`.caisson-previous`),
+/// and the sum stays within 128.
+pub(super) const CONTAINER_NAME_BYTES_MAX: usize = 128 - ".caisson-previous".len();
+
+/// Longest revision, platform or image reference, in bytes.
+const TEXT_BYTES_MAX: usize = 255;
+
+/// What a container name must never hold: our own suffixes start with it.
+const RESERVED: &str = ".caisson-";
+
+/// Why a service name is refused; `None` if it is fine.
+pub(super) fn service_name_problem(name: &str) -> Option<String> {
+    if name.len() > SERVICE_NAME_BYTES_MAX {
+        return Some(format!("at most {SERVICE_NAME_BYTES_MAX} bytes"));
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (name.is_empty() || !name.bytes().all(allowed))
+        .then(|| "ASCII letters, digits, `.`, `_` and `-`".to_owned())
+}
+
+/// Why a container name is refused; `None` if it is fine.
+/// The engine's own rule is `[a-zA-Z0-9][a-zA-Z0-9_.-]+`.
+pub(super) fn container_name_problem(name: &str) -> Option<String> {
+    if name.len() > CONTAINER_NAME_BYTES_MAX {
+        return Some(format!("at most {CONTAINER_NAME_BYTES_MAX} bytes"));
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let starts = name
+        .bytes()
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if name.len() < 2 || !starts || !name.bytes().all(allowed) {
+        return Some(
+            "two or more ASCII letters, digits, `.`, `_` and `-`, a letter or digit first"
+                .to_owned(),
+        );
+    }
+    name.contains(RESERVED)
+        .then(|| format!("a name without `{RESERVED}`, which marks containers of an update"))
+}
+
+/// Why a free word (revision, image reference, project) is refused; `None` if it is fine.
+pub(super) fn text_problem(text: &str) -> Option<String> {
+    let fine = text.len() <= TEXT_BYTES_MAX
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() || byte == b' ')
+        && text.trim() == text;
+    (!fine).then(|| format!("1 to {TEXT_BYTES_MAX} printable ASCII characters"))
+}
+
+/// Why a platform is refused; `None` if it is fine: `os/architecture[/variant]`.
+pub(super) fn platform_problem(platform: &str) -> Option<String> {
+    let parts: Vec<&str> = platform.split('/').collect();
+    let part_fine = |part: &&str| {
+        !part.is_empty()
+            && part.bytes().all(|byte| {
+                byte.is_ascii_lowercase()
+                    || byte.is_ascii_digit()
+                    || matches!(byte, b'.' | b'_' | b'-')
+            })
+    };
+    let fine = matches!(parts.len(), 2 | 3)
+        && platform.len() <= TEXT_BYTES_MAX
+        && parts.iter().all(part_fine);
+    (!fine).then(|| "os/architecture or os/architecture/variant, such as `linux/amd64`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name the engine would refuse, or that reads as one of our own, gets through.
+    #[test]
+    fn container_names() {
+        for good in [
+            "ab",
+            "web",
+            "Web-1.2_x",
+            "0a",
+            &"a".repeat(CONTAINER_NAME_BYTES_MAX),
+        ] {
+            assert_eq!(container_name_problem(good), None, "{good}");
+        }
+        let bad = [
+            "",
+            "a",
+            "-ab",
+            ".ab",
+            "/web",
+            "a b",
+            "wéb",
+            "web.caisson-old",
+            "a\nb",
+            "a/b",
+        ];
+        for name in bad {
+            assert!(container_name_problem(name).is_some(), "{name}");
+        }
+        assert!(container_name_problem(&"a".repeat(CONTAINER_NAME_BYTES_MAX + 1)).is_some());
+    }
+
+    /// A service name with other bytes would not survive in a tag.
+    #[test]
+    fn service_names() {
+        assert_eq!(service_name_problem("front.end_1-B"), None);
+        assert_eq!(service_name_problem(&"a".repeat(64)), None);
+        for name in ["", "a b", "a/b", "a:b", "\u{e9}", &"a".repeat(65)] {
+            assert!(service_name_problem(name).is_some(), "{name}");
+        }
+    }
+
+    /// A platform that can never match would refuse every package with a riddle.
+    #[test]
+    fn platforms() {
+        for good in ["linux/amd64", "linux/arm/v7", "linux/arm64/v8"] {
+            assert_eq!(platform_problem(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            "linux",
+            "linux/",
+            "Linux/amd64",
+            "linux/amd64/v1/x",
+            "linux / amd64",
+        ] {
+            assert!(platform_problem(bad).is_some(), "{bad}");
+        }
+    }
+
+    /// Control characters in a revision would reach terminals and rows.
+    #[test]
+    fn free_words() {
+        assert_eq!(text_problem("frontend v1"), None);
+        for bad in [" x", "x ", "a\tb", "\u{1b}[2J", "\u{fc}", &"a".repeat(256)] {
+            assert!(text_problem(bad).is_some(), "{bad}");
+        }
+    }
+}
