@@ -8,10 +8,16 @@
 //!
 //! Source: Docker Engine API v1.41 to v1.51, <https://docs.docker.com/reference/api/engine/>.
 
+mod connection;
 pub mod differences;
 pub mod docker;
-mod http;
+mod exchange;
+pub mod http;
+mod load;
+pub mod logs;
 pub mod socket;
+pub mod types;
+pub mod words;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -149,11 +155,17 @@ pub struct RestartPolicy {
 
 impl RestartPolicy {
     pub fn no() -> Self {
-        Self { name: "no".to_owned(), maximum_retry_count: 0 }
+        Self {
+            name: "no".to_owned(),
+            maximum_retry_count: 0,
+        }
     }
 
     pub fn always() -> Self {
-        Self { name: "always".to_owned(), maximum_retry_count: 0 }
+        Self {
+            name: "always".to_owned(),
+            maximum_retry_count: 0,
+        }
     }
 }
 
@@ -204,7 +216,12 @@ pub trait Engine {
     fn set_restart_policy(&self, id: &str, policy: &RestartPolicy) -> EngineResult<()>;
     /// `DELETE /containers/{id}?force=&v=`; `false` for 404. A removal already
     /// in progress (409) is awaited.
-    fn remove_container(&self, id: &str, force: bool, anonymous_volumes: bool) -> EngineResult<bool>;
+    fn remove_container(
+        &self,
+        id: &str,
+        force: bool,
+        anonymous_volumes: bool,
+    ) -> EngineResult<bool>;
     /// `POST /networks/{network}/connect`.
     fn connect_network(&self, network: &str, id: &str, endpoint: &Value) -> EngineResult<()>;
     /// `GET /containers/{id}/logs`: the last lines of both streams, escaped later by who prints them.
