@@ -84,6 +84,8 @@ codes! {
     NotReproducible => "device.not_reproducible", NotForThisDevice;
     /// The service runs in a mode that this version does not drive.
     ModeUnsupported => "device.mode_unsupported", NotForThisDevice;
+    /// Another container has a name that the update needs.
+    NameTaken => "device.name_taken", NotForThisDevice;
     /// The old image is gone from the engine, so its defaults are unknown.
     OldImageUnknown => "device.old_image_unknown", NotForThisDevice;
     /// There is no previous version to go back to.
@@ -164,6 +166,10 @@ pub struct Error {
     pub next: Option<String>,
     /// What went wrong besides, never instead: failures while cleaning up.
     pub also: Vec<String>,
+    /// What was seen, for the history: probe rounds, log lines. Not printed with the error.
+    pub evidence: Option<serde_json::Value>,
+    /// Where the state of the device weighs more than the cause: 30 or 31.
+    pub exit: Option<Exit>,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -179,7 +185,14 @@ impl Error {
             state: None,
             next: None,
             also: Vec::new(),
+            evidence: None,
+            exit: None,
         }
+    }
+
+    /// The exit status the program ends with.
+    pub fn exit(&self) -> Exit {
+        self.exit.unwrap_or_else(|| self.code.exit())
     }
 
     #[must_use]

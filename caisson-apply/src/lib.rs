@@ -1,10 +1,22 @@
 //! Device side of Caisson: reads a package from a stick, imports its image into
 //! the engine and swaps the service's container, so that the service survives
 //! whatever happens in between.
+//!
+//! Reading order: [`update`] (the steps and the commit), [`update::recover`],
+//! [`engine`] (what is asked of the engine), [`journal`], [`catalog`] and
+//! [`recreate`] (what the candidate is made of), [`guard`].
 
 #![forbid(unsafe_code)]
 
 pub mod catalog;
-pub mod error;
-pub mod host;
 pub mod engine;
+pub mod error;
+pub mod guard;
+pub mod host;
+pub mod journal;
+pub mod lock;
+pub mod main_host;
+pub mod name;
+pub mod probe;
+pub mod recreate;
+pub mod update;

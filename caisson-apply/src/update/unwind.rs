@@ -1,0 +1,244 @@
+//! Unwinding: takes the steps of an uncommitted update back, last one first, and
+//! then makes sure that the old version serves as it was configured.
+//!
+//! Never depends on a write of our own: a row that can't be written is reported,
+//! not obeyed. Every undo asks the engine, so doing it twice changes nothing.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::error::{Code, Error, Exit};
+use crate::journal::{Event, Row, StepId, StepStatus, status_of};
+
+use super::context::{Cx, Device, StepError, stamp};
+use super::look;
+use super::record::UpdateRecord;
+use super::steps::{self, Step, stop_current};
+
+/// Tries of one undo, and of the last look.
+const UNDO_TRIES: u32 = 4;
+/// Between two tries; an engine that restarts is back within a few of them.
+const UNDO_INTERVAL: Duration = Duration::from_secs(2);
+/// The end state is looked at once more after this, if a request was unanswered.
+const LATE_EFFECT: Duration = Duration::from_secs(2);
+
+/// How unwinding ended.
+#[derive(Debug)]
+pub(super) struct Unwound {
+    /// Was the service itself touched, so that "rolled back" is the word?
+    pub(super) touched: bool,
+    /// What could not be undone; empty if all is as it was.
+    pub(super) left: Vec<Error>,
+    /// Rows that could not be written.
+    pub(super) unwritten: Vec<String>,
+}
+
+/// Unwinds after `cause` and gives the error the person sees.
+pub(super) fn after_failure(device: &mut Device<'_>, record: &UpdateRecord, cause: Error) -> Error {
+    device.talk.say(&format!("{}: going back", cause.what));
+    // Without rows every step counts as in flight: more looks, same end.
+    let rows = device.journal.rows(&record.update_id).ok();
+    let unwound = unwind(device, record, rows.as_deref(), &cause);
+    word(record, cause, unwound)
+}
+
+/// The steps in reverse, the last look, the final row.
+pub(super) fn unwind(
+    device: &mut Device<'_>,
+    record: &UpdateRecord,
+    rows: Option<&[Row]>,
+    cause: &Error,
+) -> Unwound {
+    let mut unwound = Unwound { touched: false, left: Vec::new(), unwritten: Vec::new() };
+    let mut any_in_flight = false;
+    for step in steps::before_commit(record.kind).into_iter().rev() {
+        if step.skip(record).is_some() {
+            continue;
+        }
+        let (status, unanswered) = standing(rows, step.id());
+        if matches!(status, StepStatus::Untouched) {
+            continue;
+        }
+        unwound.touched |= touches_service(step.id());
+        if status == StepStatus::Undone {
+            continue;
+        }
+        any_in_flight |= unanswered;
+        write(device, record, step.id(), Event::UndoStarted, &Value::Null, &mut unwound);
+        match undo_with_patience(device, record, step, unanswered) {
+            Ok(()) => write(device, record, step.id(), Event::UndoFinished, &Value::Null, &mut unwound),
+            Err(failed) => {
+                let detail = super::failure_detail(&failed);
+                write(device, record, step.id(), Event::UndoFailed, &detail, &mut unwound);
+                unwound.left.push(failed.error.at(format!("undo of {}", step.id())));
+            }
+        }
+    }
+    if any_in_flight {
+        device.host.sleep(LATE_EFFECT);
+    }
+    if let Err(failed) = as_it_was(device, record) {
+        unwound.left.push(failed.error);
+    }
+    if unwound.left.is_empty() {
+        let detail = json!({
+            "code": cause.code.as_str(), "what": cause.what, "found": cause.found,
+            "place": cause.place, "evidence": cause.evidence, "touched": unwound.touched,
+        });
+        let now = stamp(device.host);
+        if let Err(error) = device.journal.finish(&record.update_id, Event::RolledBack, &detail, None, &now) {
+            unwound.unwritten.push(error.message);
+        }
+    }
+    unwound
+}
+
+/// Where a step stands, and whether a request of it may still take effect.
+fn standing(rows: Option<&[Row]>, step: StepId) -> (StepStatus, bool) {
+    let Some(rows) = rows else {
+        return (StepStatus::InFlight, true);
+    };
+    // Rows in an order that makes no sense: believe none of them and look.
+    let Ok(status) = status_of(rows, step) else {
+        return (StepStatus::InFlight, true);
+    };
+    let unanswered = match status {
+        StepStatus::InFlight | StepStatus::Undoing => true,
+        StepStatus::Failed => rows
+            .iter()
+            .rfind(|row| row.step == step && row.event == Event::Failed)
+            .is_some_and(|row| row.detail["unanswered"] == Value::Bool(true)),
+        StepStatus::Untouched | StepStatus::Succeeded | StepStatus::Undone | StepStatus::UndoFailed => false,
+    };
+    (status, unanswered)
+}
+
+fn undo_with_patience(
+    device: &mut Device<'_>,
+    record: &UpdateRecord,
+    step: &dyn Step,
+    unanswered: bool,
+) -> Result<(), StepError> {
+    let mut cx = Cx { engine: device.engine, host: device.host, talk: device.talk, record, source: None };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let outcome = outlast(&mut cx, step, unanswered).and_then(|()| step.undo(&mut cx));
+        match outcome {
+            Ok(()) => return Ok(()),
+            Err(failed) if tries >= UNDO_TRIES => return Err(failed),
+            Err(_) => cx.host.sleep(UNDO_INTERVAL),
+        }
+    }
+}
+
+/// A request whose answer never came may take effect later: wait until it can't.
+fn outlast(cx: &mut Cx<'_>, step: &dyn Step, unanswered: bool) -> Result<(), StepError> {
+    if !unanswered {
+        return Ok(());
+    }
+    if step.id() == StepId::StopCurrent {
+        // Looking does not tell: a container in its stop grace still runs.
+        return stop_current::stop_current(cx);
+    }
+    look::until_steady(cx, |cx| step.check(cx))
+}
+
+/// The last look before the final row: the old version under its name, running if
+/// it ran, with its configured policy, and no candidate. Repairs what it can.
+fn as_it_was(device: &mut Device<'_>, record: &UpdateRecord) -> Result<(), StepError> {
+    let mut cx = Cx { engine: device.engine, host: device.host, talk: device.talk, record, source: None };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match look_once_more(&mut cx) {
+            Ok(()) => return Ok(()),
+            Err(failed) if tries >= UNDO_TRIES => return Err(failed),
+            Err(_) => cx.host.sleep(UNDO_INTERVAL),
+        }
+    }
+}
+
+fn look_once_more(cx: &mut Cx<'_>) -> Result<(), StepError> {
+    let record = cx.record;
+    let Some(_) = &record.current else {
+        return match look::candidate(cx)? {
+            Some(_) => steps::remove_candidate(cx),
+            None => Ok(()),
+        };
+    };
+    let Some(current) = look::current(cx)? else {
+        return Err(Error::new(Code::Stuck, "the container of the old version is gone")
+            .at(record.container.clone())
+            .next("`caisson-apply history show` has its whole configuration; create it again by hand")
+            .into());
+    };
+    if current.name != record.container {
+        steps::swap_back(cx)?;
+    }
+    if record.was_running && !current.running {
+        stop_current::start_current(cx)?;
+    }
+    if current.restart_policy != record.configured_policy {
+        cx.engine.set_restart_policy(&current.id, &record.configured_policy)?;
+    }
+    Ok(())
+}
+
+/// From these steps on the person says "rolled back" and not "refused".
+fn touches_service(step: StepId) -> bool {
+    matches!(
+        step,
+        StepId::StopCurrent | StepId::SwapNames | StepId::StartCandidate | StepId::Probe | StepId::Commit
+    )
+}
+
+fn write(
+    device: &mut Device<'_>,
+    record: &UpdateRecord,
+    step: StepId,
+    event: Event,
+    detail: &Value,
+    unwound: &mut Unwound,
+) {
+    let now = stamp(device.host);
+    if let Err(error) = device.journal.append(&record.update_id, step, event, detail, &now) {
+        unwound.unwritten.push(error.message);
+    }
+}
+
+/// The error the person sees: the first cause, the state now, and what is left.
+pub(super) fn word(record: &UpdateRecord, cause: Error, unwound: Unwound) -> Error {
+    let mut error = cause;
+    let service = &record.service.name;
+    let running = match &record.current {
+        None => format!("service `{service}` is not installed, as before"),
+        Some(current) if record.was_running => match &current.version {
+            Some(version) => format!("service `{service}` runs {version}, the same container as before"),
+            None => format!("service `{service}` runs the same container as before"),
+        },
+        Some(_) => format!("service `{service}` is stopped, as before"),
+    };
+    if unwound.left.is_empty() {
+        error.state = Some(if unwound.touched { format!("rolled back; {running}") } else { format!("nothing changed; {running}") });
+        if unwound.touched && error.code.exit() != Exit::RolledBack {
+            error.also.push(format!("the update failed with {}", error.code.as_str()));
+            error.exit = Some(Exit::RolledBack);
+        }
+    } else {
+        for left in &unwound.left {
+            error.also.push(format!("{}: {left}", left.place.clone().unwrap_or_default()));
+        }
+        error.exit = Some(Exit::NeedsAPerson);
+        error.state = Some(format!(
+            "going back did not finish; look at containers `{0}`, `{0}.caisson-old` and `{0}.caisson-new`",
+            record.container
+        ));
+        error.next = Some("run `caisson-apply recover`; if it says the same, start the old container by hand".to_owned());
+    }
+    for message in unwound.unwritten {
+        error.also.push(format!("a journal row could not be written: {message}"));
+    }
+    error
+}
