@@ -14,18 +14,21 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::connection::{Connection, TimeLimit};
 use super::differences::{self, ApiVersion};
 use super::exchange::{self, Answer, Request};
+use super::facts;
 use super::http::{self, HttpError, RequestBody};
 use super::load::{self, LoadFailure};
 use super::logs::{LogLines, STREAM_BYTES_MAX};
+use super::paths::{
+    container_path, image_path, network_path, query_value, refused_by_us, split_reference,
+};
 use super::types;
-use super::words::{image_path, path_segment, query_value};
+
 use super::{
     Container, ContainerRow, Engine, EngineError, EngineErrorKind, EngineInfo, EngineResult,
     ImageInfo, LoadBody, RestartPolicy,
@@ -37,9 +40,6 @@ pub const INSPECT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub const LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Answers that carry an id or nothing.
 const SMALL_BYTES_MAX: u64 = 256 * 1024;
-
-/// A container that may take for ever to stop (stop timeout -1) is given a day.
-pub const STOP_WITHOUT_LIMIT_SECS: u64 = 24 * 3600;
 
 /// How long each kind of call may take, from connecting to its last byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,8 +233,8 @@ impl Engine for DockerEngine {
         let negotiated = self.negotiated()?;
         let version: types::Version = self.look_at("/version".to_owned(), INSPECT_BYTES_MAX)?;
         let info: types::Info = self.look_at("/info".to_owned(), INSPECT_BYTES_MAX)?;
-        engine_info(negotiated, version, info)
-            .map_err(|why| exchange::failure(EngineErrorKind::Malformed, "GET /info", &why))
+        facts::engine_info(negotiated.podman, negotiated.version, &version, info)
+            .map_err(|why| malformed("GET /info", &why))
     }
 
     fn address(&self) -> String {
@@ -242,13 +242,18 @@ impl Engine for DockerEngine {
     }
 
     fn image(&self, name_or_id: &str) -> EngineResult<Option<ImageInfo>> {
-        let path = image_call("GET", name_or_id, "/json")?;
-        Ok(self.look_for::<types::Image>(path)?.map(image_info))
+        let path = image_path("GET", name_or_id, "/json")?;
+        let call = format!("GET {path}");
+        let image: Option<types::Image> = self.look_for(path)?;
+        let image = image.map(facts::image_info).transpose();
+        image.map_err(|why| malformed(&call, &why))
     }
 
     fn images(&self) -> EngineResult<Vec<ImageInfo>> {
-        let rows: Vec<types::ImageRow> = self.look_at("/images/json".to_owned(), LIST_BYTES_MAX)?;
-        Ok(rows.into_iter().map(image_row).collect())
+        const PATH: &str = "/images/json";
+        let rows: Vec<types::ImageRow> = self.look_at(PATH.to_owned(), LIST_BYTES_MAX)?;
+        let images: Result<_, String> = rows.into_iter().map(facts::image_row).collect();
+        images.map_err(|why| malformed("GET /images/json", &why))
     }
 
     fn load_images(&self, body: LoadBody<'_>) -> EngineResult<Vec<String>> {
@@ -282,7 +287,7 @@ impl Engine for DockerEngine {
             query_value(repository),
             query_value(tag)
         );
-        let path = image_call("POST", name_or_id, &query)?;
+        let path = image_path("POST", name_or_id, &query)?;
         self.exchange(&self.change("POST", path)?, &[200, 201])
             .map(drop)
     }
@@ -296,7 +301,7 @@ impl Engine for DockerEngine {
                 "not `repository:tag`",
             ));
         }
-        let path = image_call("DELETE", reference, "")?;
+        let path = image_path("DELETE", reference, "")?;
         let request = Request {
             deadline: self.deadlines.remove,
             ..self.change("DELETE", path)?
@@ -306,18 +311,10 @@ impl Engine for DockerEngine {
     }
 
     fn containers(&self) -> EngineResult<Vec<ContainerRow>> {
-        let path = "/containers/json?all=1".to_owned();
-        let rows: Vec<types::ContainerRow> = self.look_at(path, LIST_BYTES_MAX)?;
-        Ok(rows
-            .into_iter()
-            .map(|row| ContainerRow {
-                id: row.id,
-                names: differences::own_name_first(&row.names),
-                image_id: differences::image_id(&row.image_id),
-                state: row.state,
-                labels: row.labels,
-            })
-            .collect())
+        const PATH: &str = "/containers/json?all=1";
+        let rows: Vec<types::ContainerRow> = self.look_at(PATH.to_owned(), LIST_BYTES_MAX)?;
+        let rows: Result<_, String> = rows.into_iter().map(facts::container_row).collect();
+        rows.map_err(|why| malformed("GET /containers/json", &why))
     }
 
     fn container(&self, name_or_id: &str) -> EngineResult<Option<Container>> {
@@ -326,10 +323,7 @@ impl Engine for DockerEngine {
         let Some(raw) = self.look_for::<Value>(path)? else {
             return Ok(None);
         };
-        let typed = types::Container::deserialize(&raw).map_err(|error| {
-            exchange::failure(EngineErrorKind::Malformed, &call, &error.to_string())
-        })?;
-        let container = container(typed, raw);
+        let container = facts::container(raw).map_err(|why| malformed(&call, &why))?;
         let asked_for =
             differences::is_the_one_asked_for(name_or_id, &container.id, &container.name);
         Ok(asked_for.then_some(container))
@@ -380,10 +374,13 @@ impl Engine for DockerEngine {
 
     fn set_restart_policy(&self, id: &str, policy: &RestartPolicy) -> EngineResult<()> {
         let path = container_path("POST", id, "/update")?;
-        let body = json!({ "RestartPolicy": {
-            "Name": policy.name,
-            "MaximumRetryCount": policy.maximum_retry_count,
-        }});
+        // Docker refuses a count beside any other policy, even one it gave itself.
+        let count = if policy.name == "on-failure" {
+            policy.maximum_retry_count
+        } else {
+            0
+        };
+        let body = json!({ "RestartPolicy": { "Name": policy.name, "MaximumRetryCount": count }});
         let request = Request {
             json: Some(json_bytes(&body)),
             ..self.change("POST", path)?
@@ -408,9 +405,7 @@ impl Engine for DockerEngine {
     }
 
     fn connect_network(&self, network: &str, id: &str, endpoint: &Value) -> EngineResult<()> {
-        let segment = path_segment(network)
-            .ok_or_else(|| refused_by_us("POST /networks", network, "not a network"))?;
-        let path = format!("/networks/{segment}/connect");
+        let path = network_path("POST", network, "/connect")?;
         let body = json!({ "Container": id, "EndpointConfig": endpoint });
         let request = Request {
             json: Some(json_bytes(&body)),
@@ -459,159 +454,12 @@ fn read_json<T: DeserializeOwned>(request: &Request<'_>, answer: &mut Answer) ->
     })
 }
 
+fn malformed(call: &str, why: &str) -> EngineError {
+    exchange::failure(EngineErrorKind::Malformed, call, why)
+}
+
 fn json_bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
-}
-
-/// `/containers/{id}{rest}`.
-fn container_path(method: &str, id: &str, rest: &str) -> EngineResult<String> {
-    let segment = path_segment(id).ok_or_else(|| {
-        refused_by_us(
-            &format!("{method} /containers"),
-            id,
-            "not a container name or id",
-        )
-    })?;
-    Ok(format!("/containers/{segment}{rest}"))
-}
-
-/// `/images/{name}{rest}`.
-fn image_call(method: &str, name: &str, rest: &str) -> EngineResult<String> {
-    let name = image_path(name).ok_or_else(|| {
-        refused_by_us(
-            &format!("{method} /images"),
-            name,
-            "not an image name or id",
-        )
-    })?;
-    Ok(format!("/images/{name}{rest}"))
-}
-
-/// A name that must not be sent. Counts as refused: nothing can have happened.
-fn refused_by_us(call: &str, name: &str, why: &str) -> EngineError {
-    let message = format!("`{}` is {why}", name.escape_debug());
-    exchange::failure(EngineErrorKind::Refused, call, &message)
-}
-
-/// `repository:tag`; a digest, an id or a missing tag is `None`.
-fn split_reference(reference: &str) -> Option<(&str, &str)> {
-    let (repository, tag) = reference.rsplit_once(':')?;
-    let is_tag = !tag.is_empty() && !tag.contains('/');
-    let is_repository =
-        !repository.is_empty() && !repository.contains('@') && repository != "sha256";
-    (is_tag && is_repository).then_some((repository, tag))
-}
-
-fn engine_info(
-    negotiated: &Negotiated,
-    version: types::Version,
-    info: types::Info,
-) -> Result<EngineInfo, String> {
-    let podman = negotiated.podman
-        || version
-            .components
-            .iter()
-            .any(|component| component.name == "Podman Engine");
-    let data_root = PathBuf::from(info.data_root);
-    if !data_root.is_absolute() {
-        return Err(format!(
-            "DockerRootDir `{}` is not an absolute path",
-            data_root.display()
-        ));
-    }
-    let os = if version.os.is_empty() {
-        &info.os_type
-    } else {
-        &version.os
-    };
-    let platform = differences::machine_platform(os, &version.architecture, &info.architecture);
-    if platform.is_empty() {
-        return Err("it names no architecture".to_owned());
-    }
-    let product = if podman { "Podman" } else { "Docker Engine" };
-    let printable = |text: &str| super::words::printable(text, 100);
-    Ok(EngineInfo {
-        name: format!("{product} {}", printable(&version.version)),
-        version: printable(&version.version),
-        api_version: negotiated.version.to_string(),
-        store: differences::store_kind(podman, &info.driver_status),
-        driver: printable(&info.driver),
-        platform,
-        data_root,
-        live_restore: info.live_restore,
-    })
-}
-
-fn image_info(image: types::Image) -> ImageInfo {
-    ImageInfo {
-        id: differences::image_id(&image.id),
-        tags: differences::real_tags(image.tags),
-        diff_ids: image.root_fs.layers,
-        platform: differences::platform(&image.os, &image.architecture, &image.variant),
-        config: image.config,
-        size: u64::try_from(image.size).unwrap_or(0),
-    }
-}
-
-fn image_row(row: types::ImageRow) -> ImageInfo {
-    ImageInfo {
-        id: differences::image_id(&row.id),
-        tags: differences::real_tags(row.tags),
-        diff_ids: Vec::new(),
-        platform: String::new(),
-        config: Value::Null,
-        size: u64::try_from(row.size).unwrap_or(0),
-    }
-}
-
-fn container(typed: types::Container, raw: Value) -> Container {
-    let types::Container {
-        state,
-        config,
-        host_config,
-        ..
-    } = typed;
-    let policy = host_config.restart_policy;
-    let name = typed
-        .name
-        .strip_prefix('/')
-        .unwrap_or(&typed.name)
-        .to_owned();
-    Container {
-        id: typed.id,
-        name,
-        image_id: differences::image_id(&typed.image_id),
-        running: state.running,
-        restarting: state.restarting,
-        paused: state.paused,
-        status: state.status,
-        exit_code: state.exit_code,
-        oom_killed: state.oom_killed,
-        error: state.error,
-        started_at: state.started_at,
-        restart_count: u64::try_from(typed.restart_count).unwrap_or(0),
-        health: differences::health_status(state.health.status),
-        health_log: state
-            .health
-            .log
-            .into_iter()
-            .next_back()
-            .map(|run| run.output),
-        restart_policy: RestartPolicy {
-            name: if policy.name.is_empty() {
-                "no".to_owned()
-            } else {
-                policy.name
-            },
-            maximum_retry_count: u64::try_from(policy.maximum_retry_count).unwrap_or(0),
-        },
-        auto_remove: host_config.auto_remove,
-        labels: config.labels,
-        stop_timeout_secs: config
-            .stop_timeout
-            .map(|secs| u64::try_from(secs).unwrap_or(STOP_WITHOUT_LIMIT_SECS)),
-        raw,
-    }
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ pub enum RequestBody {
 }
 
 /// The bytes of a request head. `target` must be percent-encoded already.
+///
+/// There is no `Accept`: newer engines answer some calls in another form for it.
 pub fn request_head(method: &str, target: &str, body: RequestBody) -> Vec<u8> {
     debug_assert!(
         target.bytes().all(|byte| byte.is_ascii_graphic()),
@@ -94,7 +96,7 @@ pub fn request_head(method: &str, target: &str, body: RequestBody) -> Vec<u8> {
     };
     format!(
         "{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: caisson-apply/{}\r\n\
-         Accept: application/json\r\nConnection: close\r\n{body_fields}\r\n",
+         Connection: close\r\n{body_fields}\r\n",
         env!("CARGO_PKG_VERSION"),
     )
     .into_bytes()

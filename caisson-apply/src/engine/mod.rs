@@ -12,9 +12,13 @@ mod connection;
 pub mod differences;
 pub mod docker;
 mod exchange;
+pub mod facts;
 pub mod http;
 mod load;
 pub mod logs;
+mod paths;
+#[cfg(test)]
+mod scripted;
 pub mod socket;
 pub mod types;
 pub mod words;

@@ -1,9 +1,8 @@
-//! Makes the engine's words fit to be printed, and our names fit to be sent.
+//! Makes the engine's words fit to be printed.
 //!
 //! Texts of the engine may carry what a container or an image author wrote:
 //! terminal escapes, line breaks that fake our own output, marks that turn the
-//! reading direction round, megabytes of it. Names in a request target must not
-//! reach another route than the one we mean.
+//! reading direction round, megabytes of it.
 
 /// Longest engine text in an error or a load line, in bytes.
 pub const WORDS_BYTES_MAX: usize = 1024;
@@ -40,48 +39,6 @@ fn changes_display(character: char) -> bool {
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 
-/// One segment of a request path: everything but unreserved characters is
-/// percent-encoded, the slash too. `None` for what can't be a segment.
-pub fn path_segment(name: &str) -> Option<String> {
-    if matches!(name, "" | "." | "..") {
-        return None;
-    }
-    Some(encode(name, b""))
-}
-
-/// An image name or id in a request path. Engines take its slashes as they are;
-/// a name with an empty or dot segment would be redirected elsewhere: `None`.
-pub fn image_path(name: &str) -> Option<String> {
-    if name
-        .split('/')
-        .any(|segment| matches!(segment, "" | "." | ".."))
-    {
-        return None;
-    }
-    Some(encode(name, b"/:@"))
-}
-
-/// A query value.
-pub fn query_value(value: &str) -> String {
-    encode(value, b"/:")
-}
-
-fn encode(text: &str, also_plain: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also_plain.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX_DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(HEX_DIGITS[usize::from(byte & 15)]));
-        }
-    }
-    out
-}
-
-const HEX_DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,30 +51,5 @@ mod tests {
         assert_eq!(printable(&"é".repeat(10), 5), "éé…");
         assert_eq!(printable(&"\u{7}".repeat(10), 12), "\\u{7}\\u{7}…");
         assert_eq!(printable("  grün ✓ ", 100), "grün ✓");
-    }
-
-    /// A crafted name must not reach another route, nor break the request line.
-    #[test]
-    fn names_stay_in_their_segment() {
-        assert_eq!(
-            path_segment("web/../x y").as_deref(),
-            Some("web%2F..%2Fx%20y")
-        );
-        assert_eq!(
-            path_segment("a?b#c\r\n").as_deref(),
-            Some("a%3Fb%23c%0D%0A")
-        );
-        for name in ["", ".", ".."] {
-            assert_eq!(path_segment(name), None);
-        }
-        assert_eq!(
-            image_path("reg.example:5000/a/b:1").as_deref(),
-            Some("reg.example:5000/a/b:1")
-        );
-        assert_eq!(image_path("a@sha256:00").as_deref(), Some("a@sha256:00"));
-        for name in ["", "a//b", "/a", "a/", "../containers/x", "a/./b"] {
-            assert_eq!(image_path(name), None, "{name}");
-        }
-        assert_eq!(query_value("a b&c=ü"), "a%20b%26c%3D%C3%BC");
     }
 }
