@@ -18,16 +18,16 @@ pub mod derive;
 pub mod digest;
 pub mod error;
 pub mod header;
-//pub mod layer;
+pub mod layer;
 pub mod limits;
 pub mod manifest;
 pub mod name;
 pub mod platform;
-//pub mod reader;
-//#[cfg(feature = "write")]
-//pub mod writer;
+pub mod reader;
+#[cfg(feature = "write")]
+pub mod writer;
 
 pub use digest::Digest;
 pub use error::{Code, PackageError};
 pub use manifest::Manifest;
-//pub use reader::{PackageReader, ReadOptions};
+pub use reader::{PackageReader, ReadOptions};

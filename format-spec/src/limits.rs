@@ -99,7 +99,3 @@ pub const NOTE_KEY_MAX: usize = 64;
 
 /// Longest value of a note, in bytes of UTF-8.
 pub const NOTE_VALUE_MAX: usize = 4096;
-
-/// Longest line of the manifest, in bytes without the line feed: the longest
-/// note with every byte escaped, and its key.
-pub const LINE_BYTES_MAX: usize = 2 * NOTE_VALUE_MAX + NOTE_KEY_MAX + 5;

@@ -218,7 +218,9 @@ mod tests {
     /// get into a package.
     #[test]
     fn references_are_taken_apart_as_docker_does() {
-        let parts = |text| parse_reference(text).map(|r| (r.domain, r.path, r.tag));
+        fn parts(text: &str) -> Option<(Option<&str>, &str, &str)> {
+            parse_reference(text).map(|r| (r.domain, r.path, r.tag))
+        }
         assert_eq!(parts("web:1.2.0"), Some((None, "web", "1.2.0")));
         assert_eq!(parts("team/web:1"), Some((None, "team/web", "1")));
         assert_eq!(

@@ -9,12 +9,19 @@
 //! device.
 
 mod emit;
+mod lines;
+mod order;
+mod parse;
+mod rules;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::digest::Digest;
+
+pub use order::FILES;
+pub(crate) use rules::chunk_count;
 
 /// The format version of this crate.
 pub const FORMAT_VERSION: u64 = 2;

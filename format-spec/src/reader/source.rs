@@ -1,0 +1,165 @@
+//! The byte source with its position: exact reads, predicted bytes, zeros.
+//!
+//! Attacks answered: a source that returns short reads, is interrupted or
+//! ends anywhere is one loop; nothing is allocated by a size from the file.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use crate::error::{Code, PackageError};
+use crate::header::{self, BLOCK_BYTES};
+
+/// Longest canonical header, in bytes: with a pax record.
+const HEADER_BYTES_MAX: usize = 3 * BLOCK_BYTES;
+
+#[derive(Debug)]
+pub(super) struct Source<R> {
+    inner: R,
+    position: u64,
+}
+
+impl<R: Read> Source<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, position: 0 }
+    }
+
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Fills the buffer, or fails with `pkg.truncated`.
+    pub(super) fn fill(&mut self, buffer: &mut [u8], place: &str) -> Result<(), PackageError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            let count = self.read(&mut buffer[filled..], place)?;
+            if count == 0 {
+                return Err(PackageError::new(
+                    Code::Truncated,
+                    "the file ends too early: it was not copied whole",
+                    place,
+                )
+                .found(format!("the file ends at byte {}", self.position))
+                .wanted(format!("at least {} bytes more", buffer.len() - filled)));
+            }
+            filled += count;
+        }
+        Ok(())
+    }
+
+    /// Reads the header that must stand here and nothing else.
+    pub(super) fn expect_header(
+        &mut self,
+        name: &str,
+        size: u64,
+        mtime: u64,
+    ) -> Result<(), PackageError> {
+        let place = format!("header of {name} at byte {}", self.position);
+        let wanted = header::encode(name, size, mtime);
+        let mut found = [0; HEADER_BYTES_MAX];
+        let found = &mut found[..wanted.len()];
+        self.fill(found, &place)?;
+        compare_header(found, &wanted, &place)
+    }
+
+    /// Reads the padding after data of this size; all of it must be zero.
+    pub(super) fn expect_padding(&mut self, size: u64, name: &str) -> Result<(), PackageError> {
+        let mut padding = [0; BLOCK_BYTES];
+        let padding = &mut padding[..header::padding_len(size)];
+        if padding.is_empty() {
+            return Ok(());
+        }
+        let place = format!("padding of {name} at byte {}", self.position);
+        self.fill(padding, &place)?;
+        expect_zeros(padding, Code::PaddingNotZero, &place)
+    }
+
+    /// Reads the two blocks of zeros and finds the end of the file behind them.
+    pub(super) fn expect_end(&mut self) -> Result<(), PackageError> {
+        let place = format!("end of the package at byte {}", self.position);
+        let mut end = [0; 2 * BLOCK_BYTES];
+        self.fill(&mut end, &place)?;
+        expect_zeros(&end, Code::EndNotZero, &place)?;
+        let mut one = [0; 1];
+        let place = format!("byte {}", self.position);
+        if self.read(&mut one, &place)? == 0 {
+            return Ok(());
+        }
+        Err(PackageError::new(
+            Code::TrailingBytes,
+            "bytes follow the end of the package",
+            place,
+        ))
+    }
+
+    fn read(&mut self, buffer: &mut [u8], place: &str) -> Result<usize, PackageError> {
+        loop {
+            match self.inner.read(buffer) {
+                Ok(count) => {
+                    self.position += count as u64;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(PackageError::new(
+                        Code::ReadFailed,
+                        "the package could not be read",
+                        format!("{place}, byte {}", self.position),
+                    )
+                    .found(error));
+                }
+            }
+        }
+    }
+}
+
+impl<R: Seek> Source<R> {
+    /// Moves past bytes without reading them.
+    pub(super) fn skip(&mut self, count: u64, place: &str) -> Result<(), PackageError> {
+        let failed = |error: &dyn std::fmt::Display| {
+            PackageError::new(
+                Code::ReadFailed,
+                "the package could not be read",
+                format!("{place}, byte {}", self.position),
+            )
+            .found(error)
+        };
+        let step = i64::try_from(count).map_err(|error| failed(&error))?;
+        self.inner
+            .seek(SeekFrom::Current(step))
+            .map_err(|error| failed(&error))?;
+        self.position += count;
+        Ok(())
+    }
+}
+
+/// Compares a header with the one that must stand there.
+pub(super) fn compare_header(found: &[u8], wanted: &[u8], place: &str) -> Result<(), PackageError> {
+    let Some(offset) = first_difference(found, wanted) else {
+        return Ok(());
+    };
+    Err(PackageError::new(
+        Code::HeaderNotCanonical,
+        "not the header that must stand here",
+        format!("{place}, offset {offset}"),
+    )
+    .found(format!("0x{:02x}", found[offset]))
+    .wanted(format!("0x{:02x}", wanted[offset])))
+}
+
+fn first_difference(found: &[u8], wanted: &[u8]) -> Option<usize> {
+    found
+        .iter()
+        .zip(wanted)
+        .position(|(found, wanted)| found != wanted)
+}
+
+fn expect_zeros(bytes: &[u8], code: Code, place: &str) -> Result<(), PackageError> {
+    let Some(offset) = bytes.iter().position(|byte| *byte != 0) else {
+        return Ok(());
+    };
+    Err(PackageError::new(
+        code,
+        "a byte that must be zero is not",
+        format!("{place}, offset {offset}"),
+    )
+    .found(format!("0x{:02x}", bytes[offset])))
+}

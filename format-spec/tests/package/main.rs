@@ -1,0 +1,5 @@
+//! Tests of the format through the crate's public face, as one program: one
+//! file per question, small packages made in memory.
+
+mod round_trip;
+mod support;
