@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::connection::{Connection, TimeLimit};
+use super::deadlines::Deadlines;
 use super::differences::{self, ApiVersion};
 use super::exchange::{self, Answer, Request};
 use super::facts;
@@ -40,40 +41,6 @@ pub const INSPECT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub const LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Answers that carry an id or nothing.
 const SMALL_BYTES_MAX: u64 = 256 * 1024;
-
-/// How long each kind of call may take, from connecting to its last byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// A place in the listener's queue; a live engine gives one at once.
-    pub connect: Duration,
-    /// `/_ping`; whoever waits for an engine asks again.
-    pub ping: Duration,
-    /// Calls that only look. `/info` counts containers, `/images/json` walks the store.
-    pub look: Duration,
-    /// Calls that change something: a start mounts, and sets up networks.
-    pub change: Duration,
-    /// Removals delete files, slowly on a memory card.
-    pub remove: Duration,
-    /// Added to the container's own grace when it is stopped.
-    pub stop_margin: Duration,
-    /// A load has no deadline while bytes move; this is how long none may. The
-    /// engine says nothing while it unpacks, gigabytes onto a card perhaps.
-    pub load_idle: Duration,
-}
-
-impl Default for Deadlines {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(5),
-            ping: Duration::from_secs(10),
-            look: Duration::from_mins(1),
-            change: Duration::from_mins(2),
-            remove: Duration::from_mins(5),
-            stop_margin: Duration::from_mins(1),
-            load_idle: Duration::from_mins(30),
-        }
-    }
-}
 
 /// An engine behind a Unix socket.
 #[derive(Debug)]

@@ -220,14 +220,13 @@ fn read_documents(
     let mut piece = [0; 8 * 1024];
     let end = loop {
         let count = match response.read(&mut piece) {
-            Ok(0) => break documents.end().map_err(LoadFailure::from),
+            Ok(0) => break documents.end(),
             Ok(count) => count,
             Err(error) => break Err(error.into()),
         };
         let read = documents.feed(&piece[..count], &mut |document| {
-            let document: LoadDocument = serde_json::from_slice(document).map_err(|error| {
-                HttpError::Malformed(format!("not the JSON of a load: {error}"))
-            })?;
+            let document: LoadDocument = serde_json::from_slice(document)
+                .map_err(|error| malformed(format!("not the JSON of a load: {error}")))?;
             if let Some(words) = differences::load_failure(&document) {
                 failure.get_or_insert(words);
             }
@@ -240,7 +239,7 @@ fn read_documents(
             Ok(())
         });
         if let Err(error) = read {
-            break Err(error.into());
+            break Err(error);
         }
     };
     match failure {
@@ -266,8 +265,8 @@ impl Documents {
     fn feed(
         &mut self,
         bytes: &[u8],
-        each: &mut dyn FnMut(&[u8]) -> Result<(), HttpError>,
-    ) -> Result<(), HttpError> {
+        each: &mut dyn FnMut(&[u8]) -> Result<(), LoadFailure>,
+    ) -> Result<(), LoadFailure> {
         for &byte in bytes {
             if self.pending.is_empty() {
                 match byte {
@@ -276,12 +275,14 @@ impl Documents {
                     _ => {
                         let byte = byte.escape_ascii();
                         let why = format!("`{byte}` where a JSON object should begin");
-                        return Err(HttpError::Malformed(why));
+                        return Err(malformed(why));
                     }
                 }
             }
             if self.pending.len() == DOCUMENT_BYTES_MAX {
-                return Err(HttpError::TooLarge(DOCUMENT_BYTES_MAX as u64));
+                return Err(malformed(format!(
+                    "a document larger than {DOCUMENT_BYTES_MAX} bytes"
+                )));
             }
             self.pending.push(byte);
             if self.ends_document(byte) {
@@ -311,13 +312,16 @@ impl Documents {
         self.depth == 0
     }
 
-    fn end(&self) -> Result<(), HttpError> {
+    fn end(&self) -> Result<(), LoadFailure> {
         if self.pending.is_empty() {
-            Ok(())
-        } else {
-            Err(HttpError::Cut("last JSON document"))
+            return Ok(());
         }
+        Err(malformed("its last JSON document is not whole"))
     }
+}
+
+fn malformed(why: impl Into<String>) -> LoadFailure {
+    LoadFailure::new(EngineErrorKind::Malformed, why)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! Source: Docker Engine API v1.41 to v1.51, <https://docs.docker.com/reference/api/engine/>.
 
 mod connection;
+pub mod deadlines;
 pub mod differences;
 pub mod docker;
 mod exchange;
@@ -119,6 +120,10 @@ pub struct ContainerRow {
 
 /// What `GET /containers/{id}/json` says: typed where we decide on it, whole as `raw`.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are the engine's own flags"
+)]
 pub struct Container {
     pub id: String,
     /// Without the leading slash.

@@ -8,7 +8,8 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::docker::{Deadlines, DockerEngine};
+use super::deadlines::Deadlines;
+use super::docker::DockerEngine;
 
 /// What happens on one connection, after those before it.
 #[derive(Debug, Clone)]

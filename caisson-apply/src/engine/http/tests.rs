@@ -1,5 +1,8 @@
 //! Framing, fed in every way a socket may cut it.
 
+use std::io::{Read, Write};
+
+use super::request::CHUNK_BYTES;
 use super::*;
 
 /// Gives at most `step` bytes per read, then the end.

@@ -1,22 +1,8 @@
-//! HTTP/1.1 framing as functions over `Read` and `Write`: request heads, chunked
-//! request bodies, response heads, and the three ways a response body ends.
-//!
-//! It knows no sockets, no time and no engine: deadlines come from the reader
-//! it is given (see `connection`), meaning comes from `docker`. It never sends
-//! more than one request over a connection and never follows a redirect.
-//!
-//! The other side is trusted with the containers, not with our memory:
-//! - a head without end, or with thousands of fields: [`HEAD_BYTES_MAX`], [`HEADER_COUNT_MAX`];
-//! - a body without end, in any of the three framings: the caller's limit, checked per byte;
-//! - a length that disagrees with the bytes, two lengths, a length beside chunks:
-//!   refused, never guessed;
-//! - a chunk size that overflows, an endless chunk extension or trailer:
-//!   [`CHUNK_LINE_BYTES_MAX`], [`TRAILER_BYTES_MAX`].
-//!
-//! Source: RFC 9112, sections 2 to 7.
+//! Response heads and bodies, read as they come. The limits are explained above.
 
-use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+
+use super::HttpError;
 
 /// A response head larger than this is refused. Engines send under 1 KiB.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -30,77 +16,6 @@ pub const TRAILER_BYTES_MAX: usize = 8 * 1024;
 const INTERIM_HEADS_MAX: usize = 4;
 /// One read from the connection.
 const READ_BYTES: usize = 8 * 1024;
-/// Data of one outgoing chunk that is gathered from small writes.
-const CHUNK_BYTES: usize = 64 * 1024;
-
-/// Why a response could not be read.
-#[derive(Debug)]
-pub enum HttpError {
-    /// The connection failed or ran into its deadline.
-    Io(io::Error),
-    /// The connection ended in the middle of the named part.
-    Cut(&'static str),
-    /// The bytes are not HTTP, or say two things at once.
-    Malformed(String),
-    /// The body is larger than the caller takes, in bytes.
-    TooLarge(u64),
-}
-
-impl fmt::Display for HttpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => write!(f, "{error}"),
-            Self::Cut(part) => write!(f, "the connection ended inside the {part}"),
-            Self::Malformed(why) => write!(f, "not an HTTP answer: {why}"),
-            Self::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes"),
-        }
-    }
-}
-
-impl std::error::Error for HttpError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            Self::Cut(_) | Self::Malformed(_) | Self::TooLarge(_) => None,
-        }
-    }
-}
-
-/// What follows a request head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestBody {
-    None,
-    /// JSON of this many bytes.
-    Json(usize),
-    /// A tar of unknown length, in chunks.
-    ChunkedTar,
-}
-
-/// The bytes of a request head. `target` must be percent-encoded already.
-///
-/// There is no `Accept`: newer engines answer some calls in another form for it.
-pub fn request_head(method: &str, target: &str, body: RequestBody) -> Vec<u8> {
-    debug_assert!(
-        target.bytes().all(|byte| byte.is_ascii_graphic()),
-        "unescaped target"
-    );
-    let body_fields = match body {
-        RequestBody::None if method == "GET" => String::new(),
-        RequestBody::None => "Content-Length: 0\r\n".to_owned(),
-        RequestBody::Json(length) => {
-            format!("Content-Type: application/json\r\nContent-Length: {length}\r\n")
-        }
-        RequestBody::ChunkedTar => {
-            "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n".to_owned()
-        }
-    };
-    format!(
-        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: caisson-apply/{}\r\n\
-         Connection: close\r\n{body_fields}\r\n",
-        env!("CARGO_PKG_VERSION"),
-    )
-    .into_bytes()
-}
 
 /// How the end of a response body is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -415,11 +330,11 @@ impl<R: Read> Buffered<R> {
             let seen = &self.buffer[self.used..];
             // A parse per line at most: parsing again for every byte of a
             // dripping peer would cost the square of the head's size.
-            if seen[looked_at..].contains(&b'\n') {
-                if let Some((head, length)) = parse_head(seen)? {
-                    self.used += length;
-                    return Ok(head);
-                }
+            if seen[looked_at..].contains(&b'\n')
+                && let Some((head, length)) = parse_head(seen)?
+            {
+                self.used += length;
+                return Ok(head);
             }
             looked_at = seen.len();
             if seen.len() > HEAD_BYTES_MAX {
@@ -467,71 +382,3 @@ fn read_once(input: &mut impl Read, out: &mut [u8]) -> Result<usize, HttpError> 
         }
     }
 }
-
-/// Frames what is written as the chunks of a request body. Dropping it leaves
-/// the body cut; only [`ChunkedWriter::finish`] sends the closing chunk.
-#[derive(Debug)]
-pub struct ChunkedWriter<W: Write> {
-    out: W,
-    pending: Vec<u8>,
-}
-
-impl<W: Write> ChunkedWriter<W> {
-    pub fn new(out: W) -> Self {
-        Self {
-            out,
-            pending: Vec::with_capacity(CHUNK_BYTES),
-        }
-    }
-
-    /// Where the chunks go.
-    pub fn sink(&self) -> &W {
-        &self.out
-    }
-
-    /// Everything written so far is sent, then the closing chunk.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.send_pending()?;
-        self.out.write_all(b"0\r\n\r\n")?;
-        self.out.flush()
-    }
-
-    fn send_pending(&mut self) -> io::Result<()> {
-        if !self.pending.is_empty() {
-            send_chunk(&mut self.out, &self.pending)?;
-            self.pending.clear();
-        }
-        Ok(())
-    }
-}
-
-impl<W: Write> Write for ChunkedWriter<W> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if self.pending.len() + data.len() > CHUNK_BYTES {
-            self.send_pending()?;
-        }
-        if data.len() >= CHUNK_BYTES {
-            send_chunk(&mut self.out, data)?;
-        } else {
-            self.pending.extend_from_slice(data);
-        }
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.send_pending()?;
-        self.out.flush()
-    }
-}
-
-/// An empty chunk would end the body, so empty data is never sent as one.
-fn send_chunk(out: &mut impl Write, data: &[u8]) -> io::Result<()> {
-    debug_assert!(!data.is_empty(), "an empty chunk ends the body");
-    out.write_all(format!("{:x}\r\n", data.len()).as_bytes())?;
-    out.write_all(data)?;
-    out.write_all(b"\r\n")
-}
-
-#[cfg(test)]
-#[path = "http_tests.rs"]
-mod tests;
