@@ -18,5 +18,7 @@ pub mod lock;
 pub mod main_host;
 pub mod name;
 pub mod probe;
+pub mod progress;
 pub mod recreate;
+pub mod report;
 pub mod update;

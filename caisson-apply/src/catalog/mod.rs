@@ -52,8 +52,7 @@ pub struct ServiceEntry {
     pub name: String,
     /// Compared for equality with the package's.
     pub service_revision: String,
-    /// As written, such as `linux/arm64` or `linux/arm/v7`; whoever compares it
-    /// normalizes first.
+    /// Normalized as packages spell it, such as `linux/arm64` or `linux/arm/v7`.
     pub platform: String,
     pub mode: Mode,
     pub probe: ProbeSettings,

@@ -54,23 +54,6 @@ pub(super) fn text_problem(text: &str) -> Option<String> {
     (!fine).then(|| format!("1 to {TEXT_BYTES_MAX} printable ASCII characters"))
 }
 
-/// Why a platform is refused; `None` if it is fine: `os/architecture[/variant]`.
-pub(super) fn platform_problem(platform: &str) -> Option<String> {
-    let parts: Vec<&str> = platform.split('/').collect();
-    let part_fine = |part: &&str| {
-        !part.is_empty()
-            && part.bytes().all(|byte| {
-                byte.is_ascii_lowercase()
-                    || byte.is_ascii_digit()
-                    || matches!(byte, b'.' | b'_' | b'-')
-            })
-    };
-    let fine = matches!(parts.len(), 2 | 3)
-        && platform.len() <= TEXT_BYTES_MAX
-        && parts.iter().all(part_fine);
-    (!fine).then(|| "os/architecture or os/architecture/variant, such as `linux/amd64`".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,24 +95,6 @@ mod tests {
         assert_eq!(service_name_problem(&"a".repeat(64)), None);
         for name in ["", "a b", "a/b", "a:b", "\u{e9}", &"a".repeat(65)] {
             assert!(service_name_problem(name).is_some(), "{name}");
-        }
-    }
-
-    /// A platform that can never match would refuse every package with a riddle.
-    #[test]
-    fn platforms() {
-        for good in ["linux/amd64", "linux/arm/v7", "linux/arm64/v8"] {
-            assert_eq!(platform_problem(good), None, "{good}");
-        }
-        for bad in [
-            "",
-            "linux",
-            "linux/",
-            "Linux/amd64",
-            "linux/amd64/v1/x",
-            "linux / amd64",
-        ] {
-            assert!(platform_problem(bad).is_some(), "{bad}");
         }
     }
 

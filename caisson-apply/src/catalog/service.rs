@@ -11,7 +11,7 @@ pub(super) fn read(section: &Section<'_>, version: u32) -> Result<ServiceEntry, 
     section.refuse_unknown(&keys::SERVICE, version)?;
     let name = checked(section, "name", names::service_name_problem)?;
     let service_revision = checked(section, "service_revision", names::text_problem)?;
-    let platform = checked(section, "platform", names::platform_problem)?;
+    let platform = platform(section)?;
     let mode = mode(section, version)?;
     let probe = if version == 1 {
         probe::read_version_1(section)?
@@ -25,6 +25,13 @@ pub(super) fn read(section: &Section<'_>, version: u32) -> Result<ServiceEntry, 
         mode,
         probe,
     })
+}
+
+/// Packages hold the normalized spelling only, and it is compared as a text.
+fn platform(section: &Section<'_>) -> Result<String, Error> {
+    let (text, field) = section.required_text("platform")?;
+    let wanted = "os/architecture or os/architecture/variant, such as `linux/amd64`";
+    edgepkg::platform::normalize(text).ok_or_else(|| refused(&field, "platform", text, wanted))
 }
 
 /// `runtime_mode` must name the very table that is there. Version 1 demands the key,

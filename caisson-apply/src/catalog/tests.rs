@@ -347,6 +347,16 @@ fn absurd_files_are_refused() {
     );
 }
 
+/// A device that spells its platform otherwise would refuse every package.
+#[test]
+fn platforms_are_normalized() {
+    let text = VERSION_2.replace("linux/arm64", "linux/aarch64");
+    assert_eq!(
+        parse(&text).expect("valid").services[0].platform,
+        "linux/arm64"
+    );
+}
+
 /// An empty catalog is a device without services, not a mistake.
 #[test]
 fn no_services_is_allowed() {

@@ -7,12 +7,10 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    CandidateSpec, DEFAULT_GRACE_SECS, Members, OWN_LABEL_PREFIX, networks, policy_json, refusals,
-    text,
-};
+use super::{CandidateSpec, DEFAULT_GRACE_SECS, Members, networks, policy_json, refusals, text};
 use crate::engine::RestartPolicy;
 use crate::error::{Code, Error};
+use crate::name::LABEL_PREFIX;
 
 /// Longest create file: 256 KiB is far above any create request.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -91,9 +89,9 @@ fn section(body: &Members, key: &str) -> Result<Members, Error> {
 
 fn refuse_labels(body: &Members) -> Result<(), Error> {
     let labels = section(body, "Labels")?;
-    if let Some(key) = labels.keys().find(|key| key.starts_with(OWN_LABEL_PREFIX)) {
+    if let Some(key) = labels.keys().find(|key| key.starts_with(LABEL_PREFIX)) {
         return Err(refused(format!("the label `{key}` in the create file"))
-            .wanted(format!("no label that starts with `{OWN_LABEL_PREFIX}`")));
+            .wanted(format!("no label that starts with `{LABEL_PREFIX}`")));
     }
     let reasons = refusals::driven_by(Some(&Value::Object(labels)));
     if reasons.is_empty() {

@@ -7,8 +7,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Members, OWN_LABEL_PREFIX, is_blank, podman, texts};
+use super::{Members, is_blank, podman, texts};
 use crate::engine::ImageInfo;
+use crate::name::LABEL_PREFIX;
 
 /// Members of `Config` that describe the moment of creation, not the container.
 const MOMENTARY: &[&str] = &[
@@ -95,7 +96,7 @@ fn labels(value: &Value, default: Option<&Value>) -> Option<Value> {
     let mut kept = Members::new();
     for (key, label) in value.as_object()? {
         let from_image = default.and_then(|labels| labels.get(key)) == Some(label);
-        if !from_image && !key.starts_with(OWN_LABEL_PREFIX) {
+        if !from_image && !key.starts_with(LABEL_PREFIX) {
             kept.insert(key.clone(), label.clone());
         }
     }

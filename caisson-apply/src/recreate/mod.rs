@@ -35,9 +35,6 @@ pub use create_file::from_create_file;
 use crate::engine::{Container, ImageInfo, RestartPolicy};
 use crate::error::{Code, Error};
 
-/// Labels that start with this are ours; they belong to one container and are never copied.
-pub const OWN_LABEL_PREFIX: &str = "local.caisson.";
-
 /// Seconds the engine waits after the stop signal where the container doesn't say.
 const DEFAULT_GRACE_SECS: u64 = 10;
 
