@@ -1,0 +1,311 @@
+//! A build from beginning to end: open the images, check what follows from
+//! them, compress the layers, write, read it again with the device's own
+//! reader, give the file its name.
+//!
+//! What is wrong is found as early as it can be: nothing is compressed for a
+//! package that the format's rules refuse, and no output appears that the
+//! reader refuses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Seek as _, Write};
+use std::thread;
+
+use edgepkg::manifest::{Manifest, Service};
+use edgepkg::writer::{
+    BlobDraft, ImageDraft, LayerDraft, PackageDraft, WriteError, write as write_package,
+};
+use edgepkg::{Digest, PackageError, platform};
+
+use crate::compress::pack_layer;
+use crate::describe::PackageFacts;
+use crate::error::{Code, PackError, Result};
+use crate::output::PartFile;
+use crate::progress::Watch;
+use crate::reference;
+use crate::request::{BuildRequest, ImageRequest};
+use crate::source::{SourceImage, SourceLayer};
+use crate::verify::{Depth, check_file};
+
+/// Builds the package that is asked for.
+///
+/// # Errors
+/// Every code of this crate; the output file is then not there, or the one that
+/// was there before.
+pub fn build(request: &BuildRequest, watch: &mut Watch) -> Result<PackageFacts> {
+    if request.images.is_empty() || request.services.is_empty() {
+        return Err(PackError::new(
+            Code::Usage,
+            "a package needs at least one image and one service",
+        ));
+    }
+    let output = PartFile::create(&request.output, request.force)?;
+    let mut images = Vec::new();
+    for image in &request.images {
+        images.push(NamedImage::open(image)?);
+    }
+    // The order of flags must not show in the package.
+    images.sort_by(|one, other| one.key().cmp(&other.key()));
+    let draft = draft_without_layers(request, &images)?;
+    let foreseen = with_layers(&draft, &images, &placeholders(&images));
+    foreseen.manifest().map_err(refused)?;
+
+    let sizes = measure(&images, watch)?;
+    let mut packed = BTreeMap::new();
+    watch.begin("compressing", sizes.values().sum());
+    for layer in distinct_layers(&images) {
+        let diff_id = layer.diff_id();
+        let compression = request.compression;
+        let mut progress = |bytes| watch.advance(bytes);
+        let folder = output.folder();
+        let layer = pack_layer(layer, sizes[&diff_id], compression, folder, &mut progress)?;
+        packed.insert(diff_id, layer);
+    }
+    watch.end();
+    let draft = with_layers(&draft, &images, &packed);
+    let written = write(&draft, &output, watch)?;
+    let facts = check_and_sync(&written, &output, watch)?;
+    output.publish()?;
+    Ok(facts)
+}
+
+/// An image with the name it gets in the package.
+struct NamedImage {
+    reference: String,
+    image: SourceImage,
+}
+
+impl NamedImage {
+    fn open(request: &ImageRequest) -> Result<Self> {
+        let image = request.source.open()?;
+        let wanted = platform::normalize(&request.platform).ok_or_else(|| {
+            PackError::new(Code::Usage, "this is not a platform")
+                .found(&request.platform)
+                .wanted("os/architecture[/variant], such as linux/arm64")
+        })?;
+        if image.config.platform != wanted {
+            return Err(PackError::new(
+                Code::SourcePlatformMismatch,
+                "the image is for another platform",
+            )
+            .at(&image.place)
+            .found(&image.config.platform)
+            .wanted(wanted));
+        }
+        let reference = match (&request.reference, &image.names[..]) {
+            (Some(given), _) => reference::qualify(given, "the build's flags or caisson.toml")?,
+            (None, [name]) => name.clone(),
+            (None, []) => {
+                return Err(
+                    PackError::new(Code::ReferenceMissing, "the image has no name")
+                        .at(&image.place),
+                );
+            }
+            (None, names) => {
+                return Err(PackError::new(
+                    Code::ReferenceAmbiguous,
+                    "the image has several names",
+                )
+                .at(&image.place)
+                .found(names.join(", ")));
+            }
+        };
+        Ok(Self { reference, image })
+    }
+
+    fn key(&self) -> (&str, &str) {
+        (&self.reference, &self.image.config.platform)
+    }
+}
+
+fn draft_without_layers(request: &BuildRequest, images: &[NamedImage]) -> Result<PackageDraft> {
+    let newest = images
+        .iter()
+        .filter_map(|image| image.image.config.created)
+        .max();
+    let newest = u64::try_from(newest.unwrap_or(0)).unwrap_or(0);
+    let mut services = Vec::new();
+    for service in &request.services {
+        let image = match &service.image {
+            Some(image) => reference::qualify(image, "`image` of a service in caisson.toml")?,
+            None => only_reference(images)?,
+        };
+        services.push(Service {
+            service: service.service.clone(),
+            service_revision: service.service_revision.clone(),
+            image,
+        });
+    }
+    services.sort_by(|one, other| one.service.cmp(&other.service));
+    Ok(PackageDraft {
+        package_version: request.package_version.clone(),
+        release: request.release,
+        mtime: request.epoch.unwrap_or(newest),
+        requires: Vec::new(),
+        live_names: request.live_names,
+        compatibility: request.compatibility.clone(),
+        notes: request.notes.clone(),
+        services,
+        images: Vec::new(),
+        files: Vec::new(),
+    })
+}
+
+fn only_reference(images: &[NamedImage]) -> Result<String> {
+    let references: BTreeSet<&str> = images
+        .iter()
+        .map(|image| image.reference.as_str())
+        .collect();
+    let mut all = references.iter();
+    match (all.next(), all.next()) {
+        (Some(only), None) => Ok((*only).to_owned()),
+        _ => Err(PackError::new(
+            Code::ImagesConflict,
+            "the images have different names; which one does the service run",
+        )
+        .found(references.into_iter().collect::<Vec<_>>().join(", "))
+        .wanted("one name, for example by --reference")),
+    }
+}
+
+/// Each layer once, however many images share it.
+fn distinct_layers(images: &[NamedImage]) -> impl Iterator<Item = &SourceLayer> {
+    let mut seen = BTreeSet::new();
+    images
+        .iter()
+        .flat_map(|image| &image.image.layers)
+        .filter(move |layer| seen.insert(layer.diff_id()))
+}
+
+/// The draft with what is known of each layer by its diff id.
+fn with_layers(
+    draft: &PackageDraft,
+    images: &[NamedImage],
+    layers: &BTreeMap<Digest, LayerDraft>,
+) -> PackageDraft {
+    let images = images.iter().map(|image| ImageDraft {
+        reference: image.reference.clone(),
+        platform: image.image.config.platform.clone(),
+        config: image.image.config_bytes.clone(),
+        layers: image
+            .image
+            .layers
+            .iter()
+            .map(|layer| layers[&layer.diff_id()].clone())
+            .collect(),
+    });
+    PackageDraft {
+        images: images.collect(),
+        ..draft.clone()
+    }
+}
+
+/// Stand-ins of one byte, for the format's rules to judge all the rest before
+/// the work begins.
+fn placeholders(images: &[NamedImage]) -> BTreeMap<Digest, LayerDraft> {
+    let stand_in = |layer: &SourceLayer| {
+        let mut blob = BlobDraft::from_bytes(vec![0]);
+        blob.sum.digest = layer.diff_id();
+        let draft = LayerDraft {
+            blob,
+            diff_id: layer.diff_id(),
+            diff_size: 1,
+        };
+        (layer.diff_id(), draft)
+    };
+    distinct_layers(images).map(stand_in).collect()
+}
+
+/// Unpacked sizes by diff id. zstd must know them before it begins.
+fn measure(images: &[NamedImage], watch: &mut Watch) -> Result<BTreeMap<Digest, u64>> {
+    let compressed = distinct_layers(images).filter(|layer| layer.is_compressed());
+    watch.begin("reading", compressed.map(SourceLayer::stored_size).sum());
+    let mut sizes = BTreeMap::new();
+    for layer in distinct_layers(images) {
+        let size = layer.measure(&mut |bytes| watch.advance(bytes))?;
+        sizes.insert(layer.diff_id(), size);
+    }
+    watch.end();
+    Ok(sizes)
+}
+
+fn write(draft: &PackageDraft, output: &PartFile, watch: &mut Watch) -> Result<Manifest> {
+    let blobs = draft.images.iter().flat_map(|image| &image.layers);
+    watch.begin("writing", blobs.map(|layer| layer.blob.sum.size).sum());
+    let failed = |error: &io::Error| PackError::output(error, output.part_path());
+    let mut out = Watched {
+        file: output.file(),
+        watch,
+    };
+    let written = write_package(draft, &mut out, &mut |_, _| {});
+    watch.end();
+    written.map_err(|error| match error {
+        WriteError::Rules(error) => refused(error),
+        WriteError::Source { error, .. } | WriteError::Sink(error) => {
+            PackError::from_io(error, failed)
+        }
+        WriteError::Changed { path } => PackError::new(
+            Code::SelfCheckFailed,
+            "a temporary file changed while the package was written",
+        )
+        .at(path),
+    })
+}
+
+/// Reads what was written with the device's reader, while the disk is kept busy.
+fn check_and_sync(
+    written: &Manifest,
+    output: &PartFile,
+    watch: &mut Watch,
+) -> Result<PackageFacts> {
+    let mut file = output.file();
+    let failed = |error: io::Error| PackError::output(&error, output.part_path());
+    file.rewind().map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let (checked, synced) = thread::scope(|scope| {
+        let syncing = scope.spawn(|| output.file().sync_all());
+        let checked = check_file(file, Some(size), Depth::File, watch);
+        let synced = syncing.join().expect("the syncing thread does not panic");
+        (checked, synced)
+    });
+    let self_check = |found: String| {
+        PackError::new(
+            Code::SelfCheckFailed,
+            "the reader refuses what was just written",
+        )
+        .at_path(output.part_path())
+        .found(found)
+    };
+    let facts = checked.map_err(|error| match error.code {
+        Code::Package(code) => self_check(format!("{code}: {}", error.what)),
+        _ => error,
+    })?;
+    synced.map_err(failed)?;
+    if facts.manifest != *written {
+        return Err(self_check("another manifest".to_owned()));
+    }
+    Ok(facts)
+}
+
+/// The format's rules refuse what was asked for.
+fn refused(error: PackageError) -> PackError {
+    PackError::package(error).next("correct the build's flags or caisson.toml")
+}
+
+/// The output, with progress and the possibility to stop.
+struct Watched<'a> {
+    file: &'a std::fs::File,
+    watch: &'a mut Watch,
+}
+
+impl Write for Watched<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.watch
+            .advance(bytes.len() as u64)
+            .map_err(PackError::into_io)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
