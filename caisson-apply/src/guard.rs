@@ -53,13 +53,19 @@ impl Guard {
                 Err(error) => last = Some(error),
             }
         }
-        Err(Error::new(Code::GuardFailed, "the guard process does not come up")
-            .found(last.map(|error| error.to_string()).unwrap_or_default())
-            .state("nothing changed")
-            .next("free some memory and some room in the state directory, then try again"))
+        Err(
+            Error::new(Code::GuardFailed, "the guard process does not come up")
+                .found(last.map(|error| error.to_string()).unwrap_or_default())
+                .state("nothing changed")
+                .next("free some memory and some room in the state directory, then try again"),
+        )
     }
 
-    fn start_from(source: &Program, arguments: &[OsString], state_dir: &Path) -> std::io::Result<Self> {
+    fn start_from(
+        source: &Program,
+        arguments: &[OsString],
+        state_dir: &Path,
+    ) -> std::io::Result<Self> {
         // Streamed: the copy must not add to the memory of the update.
         let mut ours = File::open("/proc/self/exe")?;
         let (program, memory, copy) = match source {
@@ -101,7 +107,11 @@ impl Guard {
             remove_copy(copy.as_deref());
             return Err(error);
         }
-        Ok(Self { life: File::from(life_write), child, copy })
+        Ok(Self {
+            life: File::from(life_write),
+            child,
+            copy,
+        })
     }
 
     /// The update ended in this process, one way or the other: the guard leaves.
@@ -122,20 +132,36 @@ enum Program {
 }
 
 fn wait_ready(ready: OwnedFd) -> std::io::Result<()> {
-    let timeout = Timespec { tv_sec: READY_TIMEOUT_SECS, tv_nsec: 0 };
+    let timeout = Timespec {
+        tv_sec: READY_TIMEOUT_SECS,
+        tv_nsec: 0,
+    };
     let mut watched = [PollFd::new(&ready, PollFlags::IN)];
     if rustix::event::poll(&mut watched, Some(&timeout))? == 0 {
-        return Err(std::io::Error::other(format!("not ready after {READY_TIMEOUT_SECS} s")));
+        return Err(std::io::Error::other(format!(
+            "not ready after {READY_TIMEOUT_SECS} s"
+        )));
     }
     let mut said = [0; READY.len()];
     File::from(ready).read_exact(&mut said)?;
-    if &said == READY { Ok(()) } else { Err(std::io::Error::other("said something else than ready")) }
+    if &said == READY {
+        Ok(())
+    } else {
+        Err(std::io::Error::other("said something else than ready"))
+    }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the guard's own program, where memory can't be executed")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the guard's own program, where memory can't be executed"
+)]
 fn write_program(path: &Path, ours: &mut File) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o700).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o700)
+        .open(path)?;
     std::io::copy(ours, &mut file)?;
     Ok(())
 }
@@ -162,7 +188,11 @@ pub fn watch() -> std::io::Result<End> {
     // Its own session: a terminal that closes, or ^C, is not for the guard. Fails
     // only if we lead a session already, which is as good.
     let _ = rustix::process::setsid();
-    for signal in [signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    for signal in [
+        signal_hook::consts::SIGHUP,
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+    ] {
         // A handler that only sets a flag nobody reads: the default would end us.
         signal_hook::flag::register(signal, std::sync::Arc::default())?;
     }
@@ -172,7 +202,10 @@ pub fn watch() -> std::io::Result<End> {
         out.write_all(READY)?;
         out.flush()?;
     }
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let null = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;

@@ -9,14 +9,18 @@
 #![forbid(unsafe_code)]
 
 pub mod catalog;
+pub mod cli;
+pub mod commands;
 pub mod engine;
 pub mod error;
 pub mod guard;
 pub mod host;
+pub mod import;
 pub mod journal;
 pub mod lock;
 pub mod main_host;
 pub mod name;
+pub mod package;
 pub mod probe;
 pub mod progress;
 pub mod recreate;

@@ -39,18 +39,24 @@ impl Lock {
                 Ok(()) => return Ok(Self { _dir: dir_file }),
                 Err(rustix::io::Errno::WOULDBLOCK) => {
                     if host.monotonic().saturating_sub(begin) >= patience {
-                        return Err(Error::new(Code::Locked, "another caisson-apply is at work on this engine")
-                            .at(dir.display().to_string())
-                            .state("nothing changed by this one")
-                            .next("wait for it to end, then try again"));
+                        return Err(Error::new(
+                            Code::Locked,
+                            "another caisson-apply is at work on this engine",
+                        )
+                        .at(dir.display().to_string())
+                        .state("nothing changed by this one")
+                        .next("wait for it to end, then try again"));
                     }
                     host.sleep(RETRY);
                 }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => {
-                    return Err(Error::new(Code::DataRoot, format!("the lock can't be taken: {error}"))
-                        .at(dir.display().to_string())
-                        .state("nothing changed"));
+                    return Err(Error::new(
+                        Code::DataRoot,
+                        format!("the lock can't be taken: {error}"),
+                    )
+                    .at(dir.display().to_string())
+                    .state("nothing changed"));
                 }
             }
         }

@@ -1,6 +1,9 @@
 //! The real machine behind [`Host`]: the one place where the clock, signals and
 //! the file system are touched.
-#![expect(clippy::disallowed_methods, reason = "this file is what the ban points to")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this file is what the ban points to"
+)]
 
 use std::io;
 use std::path::Path;
@@ -22,7 +25,8 @@ pub struct MainHost {
 
 impl MainHost {
     pub fn new() -> Self {
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot_id =
+            std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
             begin: Instant::now(),
             boot_id: boot_id.trim().to_owned(),
@@ -52,7 +56,9 @@ impl Default for MainHost {
 
 impl Host for MainHost {
     fn wall_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
@@ -69,7 +75,11 @@ impl Host for MainHost {
     }
 
     fn sync_filesystem(&self, dir: &Path) -> io::Result<()> {
-        let fd = rustix::fs::open(dir, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let fd = rustix::fs::open(
+            dir,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         rustix::fs::syncfs(&fd)?;
         Ok(())
     }
@@ -80,7 +90,11 @@ impl Host for MainHost {
         Ok(Space {
             free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
             // File systems without a fixed number of inodes show none at all.
-            free_inodes: if stat.f_files == 0 { u64::MAX } else { stat.f_favail },
+            free_inodes: if stat.f_files == 0 {
+                u64::MAX
+            } else {
+                stat.f_favail
+            },
             device,
         })
     }

@@ -56,7 +56,9 @@ impl Role {
 
     /// Splits `web.caisson-old` into `web` and the role.
     pub fn split(name: &str) -> Option<(&str, Self)> {
-        Self::ALL.into_iter().find_map(|role| name.strip_suffix(role.suffix()).map(|base| (base, role)))
+        Self::ALL
+            .into_iter()
+            .find_map(|role| name.strip_suffix(role.suffix()).map(|base| (base, role)))
     }
 }
 
@@ -86,7 +88,12 @@ pub fn retention_tag(service: &str, version: Option<&str>, image_id: &str) -> St
     let hex = image_id.strip_prefix("sha256:").unwrap_or(image_id);
     let short: String = hex.chars().take(12).collect();
     // A tag has at most 128 characters; a semver may be longer.
-    let version: String = version.unwrap_or("unknown").replace('+', "_").chars().take(100).collect();
+    let version: String = version
+        .unwrap_or("unknown")
+        .replace('+', "_")
+        .chars()
+        .take(100)
+        .collect();
     format!("{}:{version}-{short}", retention_repository(service))
 }
 
@@ -107,7 +114,10 @@ pub fn parse_policy_label(text: &str) -> Option<RestartPolicy> {
     };
     ["no", "always", "unless-stopped", "on-failure"]
         .contains(&name)
-        .then(|| RestartPolicy { name: name.to_owned(), maximum_retry_count: retries })
+        .then(|| RestartPolicy {
+            name: name.to_owned(),
+            maximum_retry_count: retries,
+        })
 }
 
 #[cfg(test)]
@@ -124,7 +134,10 @@ mod tests {
             retention_tag("web", Some("1.0.0+b1"), "sha256:0123456789abcdef"),
             "caisson.local/web:1.0.0_b1-0123456789ab"
         );
-        assert_eq!(retention_tag("web", None, "sha256:ff"), "caisson.local/web:unknown-ff");
+        assert_eq!(
+            retention_tag("web", None, "sha256:ff"),
+            "caisson.local/web:unknown-ff"
+        );
     }
 
     /// A policy that does not survive its label would come back wrong after a lost journal.
@@ -133,7 +146,10 @@ mod tests {
         for policy in [
             RestartPolicy::no(),
             RestartPolicy::always(),
-            RestartPolicy { name: "on-failure".to_owned(), maximum_retry_count: 5 },
+            RestartPolicy {
+                name: "on-failure".to_owned(),
+                maximum_retry_count: 5,
+            },
         ] {
             assert_eq!(parse_policy_label(&policy_label(&policy)), Some(policy));
         }

@@ -153,7 +153,9 @@ pub fn next_status(status: StepStatus, event: Event) -> Option<StepStatus> {
     match (status, event) {
         (S::Untouched, Event::Skipped) => Some(S::Untouched),
         // A step may be started again: `settle` is retried until it succeeds.
-        (S::Untouched | S::InFlight | S::Failed | S::Succeeded, Event::Started) => Some(S::InFlight),
+        (S::Untouched | S::InFlight | S::Failed | S::Succeeded, Event::Started) => {
+            Some(S::InFlight)
+        }
         (S::InFlight, Event::Succeeded | Event::Committed) => Some(S::Succeeded),
         (S::InFlight, Event::Failed) => Some(S::Failed),
         // A row that could not be written while unwinding is reported, not
@@ -162,12 +164,14 @@ pub fn next_status(status: StepStatus, event: Event) -> Option<StepStatus> {
             S::InFlight | S::Succeeded | S::Failed | S::Undoing | S::UndoFailed | S::Undone,
             Event::UndoStarted,
         ) => Some(S::Undoing),
-        (S::Undoing | S::InFlight | S::Succeeded | S::Failed | S::UndoFailed, Event::UndoFinished) => {
-            Some(S::Undone)
-        }
-        (S::Undoing | S::InFlight | S::Succeeded | S::Failed | S::UndoFailed, Event::UndoFailed) => {
-            Some(S::UndoFailed)
-        }
+        (
+            S::Undoing | S::InFlight | S::Succeeded | S::Failed | S::UndoFailed,
+            Event::UndoFinished,
+        ) => Some(S::Undone),
+        (
+            S::Undoing | S::InFlight | S::Succeeded | S::Failed | S::UndoFailed,
+            Event::UndoFailed,
+        ) => Some(S::UndoFailed),
         _ => None,
     }
 }
@@ -194,20 +198,37 @@ mod tests {
     fn orders_of_events() {
         use StepStatus as S;
         let walk = |events: &[Event]| {
-            events.iter().try_fold(S::Untouched, |status, event| next_status(status, *event))
+            events
+                .iter()
+                .try_fold(S::Untouched, |status, event| next_status(status, *event))
         };
         assert_eq!(walk(&[Event::Started]), Some(S::InFlight));
-        assert_eq!(walk(&[Event::Started, Event::Succeeded]), Some(S::Succeeded));
-        assert_eq!(walk(&[Event::Started, Event::Failed, Event::UndoStarted]), Some(S::Undoing));
         assert_eq!(
-            walk(&[Event::Started, Event::UndoStarted, Event::UndoFailed, Event::UndoStarted, Event::UndoFinished]),
+            walk(&[Event::Started, Event::Succeeded]),
+            Some(S::Succeeded)
+        );
+        assert_eq!(
+            walk(&[Event::Started, Event::Failed, Event::UndoStarted]),
+            Some(S::Undoing)
+        );
+        assert_eq!(
+            walk(&[
+                Event::Started,
+                Event::UndoStarted,
+                Event::UndoFailed,
+                Event::UndoStarted,
+                Event::UndoFinished
+            ]),
             Some(S::Undone)
         );
         assert_eq!(walk(&[Event::Skipped]), Some(S::Untouched));
         assert_eq!(walk(&[Event::Succeeded]), None);
         assert_eq!(walk(&[Event::UndoStarted]), None);
         assert_eq!(walk(&[Event::Skipped, Event::Succeeded]), None);
-        assert_eq!(walk(&[Event::Started, Event::UndoStarted, Event::Started]), None);
+        assert_eq!(
+            walk(&[Event::Started, Event::UndoStarted, Event::Started]),
+            None
+        );
         for status in [S::Untouched, S::Undoing, S::Undone, S::UndoFailed] {
             assert_eq!(next_status(status, Event::Succeeded), None);
         }

@@ -104,7 +104,8 @@ pub trait Journal {
     ) -> JournalResult<()>;
     /// The commit row and the service's new state in one transaction. An error
     /// means unknown, not undone: [`Self::reopen`] and look.
-    fn commit(&mut self, update_id: &str, state: &ServiceState, stamp: &Stamp) -> JournalResult<()>;
+    fn commit(&mut self, update_id: &str, state: &ServiceState, stamp: &Stamp)
+    -> JournalResult<()>;
     /// The final row, and the service's state if the outcome changes it, in one transaction.
     fn finish(
         &mut self,

@@ -75,17 +75,23 @@ impl SqliteJournal {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let read = |db: &Connection| db.query_row("SELECT count(*) FROM updates", [], |_| Ok(()));
-        let db = match Connection::open_with_flags(&path, flags).and_then(|db| read(&db).map(|()| db)) {
-            Ok(db) => db,
-            // WAL needs a writable shared-memory file; on a read-only file system
-            // nobody else can be writing, so the file is read as it lies there.
-            Err(_) => {
-                let uri = format!("file:{}?immutable=1", uri_path(&path));
-                Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI).map_err(from_sql)?
-            }
-        };
+        let db =
+            match Connection::open_with_flags(&path, flags).and_then(|db| read(&db).map(|()| db)) {
+                Ok(db) => db,
+                // WAL needs a writable shared-memory file; on a read-only file system
+                // nobody else can be writing, so the file is read as it lies there.
+                Err(_) => {
+                    let uri = format!("file:{}?immutable=1", uri_path(&path));
+                    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+                        .map_err(from_sql)?
+                }
+            };
         db.busy_timeout(BUSY_TIMEOUT).map_err(from_sql)?;
-        Ok(Some(Self { path, db, notice: None }))
+        Ok(Some(Self {
+            path,
+            db,
+            notice: None,
+        }))
     }
 
     /// What a person should know about opening, such as a damaged file moved aside.
@@ -119,7 +125,11 @@ impl SqliteJournal {
         )?;
         // Without this the row of an update that the file has lost (moved aside
         // in between) would be dropped in silence.
-        if inserted == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(inserted)) }
+        if inserted == 1 {
+            Ok(())
+        } else {
+            Err(rusqlite::Error::StatementChangedRows(inserted))
+        }
     }
 
     fn write_state(db: &Connection, state: &ServiceState) -> rusqlite::Result<()> {
@@ -136,7 +146,9 @@ impl SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn begin(&mut self, record: &UpdateRecord, stamp: &Stamp) -> JournalResult<()> {
-        let text = serde_json::to_string(record).map_err(|error| JournalError { message: error.to_string() })?;
+        let text = serde_json::to_string(record).map_err(|error| JournalError {
+            message: error.to_string(),
+        })?;
         self.db
             .execute(
                 "INSERT INTO updates (update_id, service, kind, from_version, to_version, record, wall_ms, boot_id)
@@ -167,10 +179,23 @@ impl Journal for SqliteJournal {
         Self::insert_step(&self.db, update_id, step, event, detail, stamp).map_err(from_sql)
     }
 
-    fn commit(&mut self, update_id: &str, state: &ServiceState, stamp: &Stamp) -> JournalResult<()> {
+    fn commit(
+        &mut self,
+        update_id: &str,
+        state: &ServiceState,
+        stamp: &Stamp,
+    ) -> JournalResult<()> {
         let write = |db: &mut Connection| {
-            let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            Self::insert_step(&transaction, update_id, StepId::Commit, Event::Committed, &Value::Null, stamp)?;
+            let transaction =
+                db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            Self::insert_step(
+                &transaction,
+                update_id,
+                StepId::Commit,
+                Event::Committed,
+                &Value::Null,
+                stamp,
+            )?;
             Self::write_state(&transaction, state)?;
             transaction.commit()
         };
@@ -186,8 +211,16 @@ impl Journal for SqliteJournal {
         stamp: &Stamp,
     ) -> JournalResult<()> {
         let write = |db: &mut Connection| {
-            let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            Self::insert_step(&transaction, update_id, StepId::Settle, event, detail, stamp)?;
+            let transaction =
+                db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            Self::insert_step(
+                &transaction,
+                update_id,
+                StepId::Settle,
+                event,
+                detail,
+                stamp,
+            )?;
             if let Some(state) = state {
                 Self::write_state(&transaction, state)?;
             }
@@ -197,14 +230,20 @@ impl Journal for SqliteJournal {
     }
 
     fn reopen(&mut self) -> JournalResult<()> {
-        let closed = std::mem::replace(&mut self.db, Connection::open_in_memory().map_err(from_sql)?);
+        let closed = std::mem::replace(
+            &mut self.db,
+            Connection::open_in_memory().map_err(from_sql)?,
+        );
         drop(closed);
         self.db = open_checked(&self.path).map_err(OpenError::into_journal)?;
         Ok(())
     }
 
     fn move_aside(&mut self) -> JournalResult<()> {
-        drop(std::mem::replace(&mut self.db, Connection::open_in_memory().map_err(from_sql)?));
+        drop(std::mem::replace(
+            &mut self.db,
+            Connection::open_in_memory().map_err(from_sql)?,
+        ));
         move_file_aside(&self.path)?;
         self.db = open_checked(&self.path).map_err(OpenError::into_journal)?;
         Ok(())
@@ -226,7 +265,11 @@ impl Journal for SqliteJournal {
             .map_err(from_sql)?;
         texts
             .iter()
-            .map(|text| serde_json::from_str(text).map_err(|error| JournalError { message: error.to_string() }))
+            .map(|text| {
+                serde_json::from_str(text).map_err(|error| JournalError {
+                    message: error.to_string(),
+                })
+            })
             .collect()
     }
 
@@ -247,11 +290,19 @@ impl Journal for SqliteJournal {
     fn service(&self, service: &str) -> JournalResult<Option<ServiceState>> {
         let text: Option<String> = self
             .db
-            .query_row("SELECT state FROM services WHERE service = ?1", [service], |row| row.get(0))
+            .query_row(
+                "SELECT state FROM services WHERE service = ?1",
+                [service],
+                |row| row.get(0),
+            )
             .optional()
             .map_err(from_sql)?;
-        text.map(|text| serde_json::from_str(&text).map_err(|error| JournalError { message: error.to_string() }))
-            .transpose()
+        text.map(|text| {
+            serde_json::from_str(&text).map_err(|error| JournalError {
+                message: error.to_string(),
+            })
+        })
+        .transpose()
     }
 
     fn history(&self, service: Option<&str>, limit: u32) -> JournalResult<Vec<UpdateSummary>> {
@@ -278,10 +329,15 @@ fn read_row(row: &SqlRow<'_>) -> rusqlite::Result<JournalResult<Row>> {
     let step: String = row.get(1)?;
     let event: String = row.get(2)?;
     let detail: String = row.get(3)?;
-    let stamp = Stamp { wall_ms: row.get(4)?, boot_id: row.get(5)? };
+    let stamp = Stamp {
+        wall_ms: row.get(4)?,
+        boot_id: row.get(5)?,
+    };
     let seq = row.get(0)?;
     let (Some(step_id), Some(event_id)) = (StepId::parse(&step), Event::parse(&event)) else {
-        return Ok(Err(JournalError { message: format!("row {seq} says `{step}` `{event}`, which means nothing") }));
+        return Ok(Err(JournalError {
+            message: format!("row {seq} says `{step}` `{event}`, which means nothing"),
+        }));
     };
     Ok(Ok(Row {
         seq,
@@ -303,7 +359,9 @@ fn read_summary(row: &SqlRow<'_>) -> rusqlite::Result<UpdateSummary> {
         started_ms: row.get(5)?,
         outcome: row.get(6)?,
         ended_ms: row.get(7)?,
-        detail: detail.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null),
+        detail: detail
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or(Value::Null),
         committed: row.get(9)?,
     })
 }
@@ -327,7 +385,11 @@ impl From<rusqlite::Error> for OpenError {
             error.sqlite_error_code(),
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
         );
-        if damaged { Self::Damaged(error.to_string()) } else { Self::Other(error.to_string()) }
+        if damaged {
+            Self::Damaged(error.to_string())
+        } else {
+            Self::Other(error.to_string())
+        }
     }
 }
 
@@ -347,7 +409,8 @@ fn open_checked(path: &Path) -> Result<Connection, OpenError> {
     let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match version {
         0 => {
-            let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            let transaction =
+                db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
             // Another process may have created it while we waited for the lock.
             let now: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             if now == 0 {
@@ -369,7 +432,9 @@ fn open_checked(path: &Path) -> Result<Connection, OpenError> {
 
 /// Moves the database and its companions to names that say so; gives the new name.
 fn move_file_aside(path: &Path) -> JournalResult<PathBuf> {
-    let io = |error: std::io::Error| JournalError { message: format!("{}: {error}", path.display()) };
+    let io = |error: std::io::Error| JournalError {
+        message: format!("{}: {error}", path.display()),
+    };
     let free = (1..)
         .map(|n| path.with_file_name(format!("caisson.db.damaged-{n}")))
         .find(|candidate| !candidate.exists())
@@ -381,12 +446,17 @@ fn move_file_aside(path: &Path) -> JournalResult<PathBuf> {
         }
     }
     if let Some(folder) = path.parent() {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
+        std::fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(io)?;
     }
     Ok(free)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the journal's own file, and only when it is damaged")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the journal's own file, and only when it is damaged"
+)]
 fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
     std::fs::rename(from, to)
 }
@@ -395,12 +465,18 @@ fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
 /// directory that a power cut forgets is no journal.
 #[expect(clippy::disallowed_methods, reason = "the journal's own directory")]
 fn create_state_dir(state_dir: &Path) -> JournalResult<()> {
-    let io = |error: std::io::Error| JournalError { message: format!("{}: {error}", state_dir.display()) };
+    let io = |error: std::io::Error| JournalError {
+        message: format!("{}: {error}", state_dir.display()),
+    };
     if state_dir.is_dir() {
         return Ok(());
     }
     std::fs::create_dir_all(state_dir).map_err(io)?;
-    for folder in state_dir.ancestors().take(3).filter(|folder| !folder.as_os_str().is_empty()) {
+    for folder in state_dir
+        .ancestors()
+        .take(3)
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         if let Ok(folder) = std::fs::File::open(folder) {
             folder.sync_all().map_err(io)?;
         }
@@ -422,5 +498,7 @@ fn uri_path(path: &Path) -> String {
 }
 
 fn from_sql(error: rusqlite::Error) -> JournalError {
-    JournalError { message: error.to_string() }
+    JournalError {
+        message: error.to_string(),
+    }
 }

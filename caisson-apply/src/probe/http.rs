@@ -31,7 +31,10 @@ pub(super) fn ask(settings: &HttpProbe) -> Round {
     };
     let status = response.status_code;
     if status != settings.status {
-        return Round::NotYet(format!("{} answers {status}, wanted {}", settings.url, settings.status));
+        return Round::NotYet(format!(
+            "{} answers {status}, wanted {}",
+            settings.url, settings.status
+        ));
     }
     let Some(wanted) = &settings.body_contains else {
         return Round::Good(format!("{} answers {status}", settings.url));
@@ -40,9 +43,19 @@ pub(super) fn ask(settings: &HttpProbe) -> Round {
     if let Err(error) = response.take(BODY_BYTES_MAX).read_to_end(&mut body) {
         return Round::NotYet(format!("{} broke off its answer: {error}", settings.url));
     }
-    if body.windows(wanted.len().max(1)).any(|window| window == wanted.as_bytes()) || wanted.is_empty() {
-        Round::Good(format!("{} answers {status} with the wanted text", settings.url))
+    if body
+        .windows(wanted.len().max(1))
+        .any(|window| window == wanted.as_bytes())
+        || wanted.is_empty()
+    {
+        Round::Good(format!(
+            "{} answers {status} with the wanted text",
+            settings.url
+        ))
     } else {
-        Round::NotYet(format!("{} answers {status} without the wanted text", settings.url))
+        Round::NotYet(format!(
+            "{} answers {status} without the wanted text",
+            settings.url
+        ))
     }
 }

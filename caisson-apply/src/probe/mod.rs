@@ -33,7 +33,9 @@ pub struct Watch<'a> {
 
 impl std::fmt::Debug for Watch<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("container", &self.container_id).finish_non_exhaustive()
+        f.debug_struct("Watch")
+            .field("container", &self.container_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -94,7 +96,10 @@ impl Watch<'_> {
                 Round::Hopeless(words) => (false, words, true),
             };
             good_in_a_row = if good { good_in_a_row + 1 } else { 0 };
-            keep(&mut rounds, json!({ "at_ms": (now - begin).as_millis(), "good": good, "saw": words }));
+            keep(
+                &mut rounds,
+                json!({ "at_ms": (now - begin).as_millis(), "good": good, "saw": words }),
+            );
             if good_in_a_row >= self.settings.successes && now.saturating_sub(up_since) >= stable {
                 return Ok(json!({
                     "probes": kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
@@ -105,15 +110,19 @@ impl Watch<'_> {
             if hopeless || now >= deadline {
                 return Err(self.failure(&words, hopeless, &rounds, &container));
             }
-            self.host.sleep(Duration::from_secs(self.settings.interval_secs.max(1)));
+            self.host
+                .sleep(Duration::from_secs(self.settings.interval_secs.max(1)));
         }
     }
 
     fn look(&self) -> Result<Container, StepError> {
         self.engine.container(self.container_id)?.ok_or_else(|| {
-            Error::new(Code::ProbeFailed, "the container disappeared while it was probed")
-                .at(self.container_id)
-                .into()
+            Error::new(
+                Code::ProbeFailed,
+                "the container disappeared while it was probed",
+            )
+            .at(self.container_id)
+            .into()
         })
     }
 
@@ -122,12 +131,17 @@ impl Watch<'_> {
             return Round::Hopeless("it was killed for want of memory".to_owned());
         }
         if container.restart_count > self.settings.restarts_allowed {
-            return Round::Hopeless(format!("it was restarted {} times", container.restart_count));
+            return Round::Hopeless(format!(
+                "it was restarted {} times",
+                container.restart_count
+            ));
         }
         if !container.running && !container.restarting {
             let words = format!("it ended with exit code {}", container.exit_code);
             // With a policy the engine may start it again; without one it is over.
-            return if container.restart_policy.name == "no" || container.restart_policy.name == "unless-stopped" {
+            return if container.restart_policy.name == "no"
+                || container.restart_policy.name == "unless-stopped"
+            {
                 Round::Hopeless(words)
             } else {
                 Round::NotYet(words)
@@ -152,10 +166,18 @@ impl Watch<'_> {
         Round::Good("good".to_owned())
     }
 
-    fn failure(&self, words: &str, hopeless: bool, rounds: &[Value], container: &Container) -> StepError {
+    fn failure(
+        &self,
+        words: &str,
+        hopeless: bool,
+        rounds: &[Value],
+        container: &Container,
+    ) -> StepError {
         let logs = match self.engine.container_logs(&container.id, LOG_LINES) {
             Ok(lines) => lines,
-            Err(error) if error.kind == EngineErrorKind::Unreachable => return engine_error(&error).into(),
+            Err(error) if error.kind == EngineErrorKind::Unreachable => {
+                return engine_error(&error).into();
+            }
             Err(error) => vec![format!("(no log: {})", error.message)],
         };
         let what = if hopeless {

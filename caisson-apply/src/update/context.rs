@@ -31,7 +31,12 @@ pub trait ImageSource {
     ///
     /// # Errors
     /// The package's own refusal, or the sink's I/O error as `engine.answer`.
-    fn send(&mut self, image: &TargetImage, incoming: &str, sink: &mut dyn Write) -> Result<(), Error>;
+    fn send(
+        &mut self,
+        image: &TargetImage,
+        incoming: &str,
+        sink: &mut dyn Write,
+    ) -> Result<(), Error>;
 }
 
 /// Everything outside the update's own logic.
@@ -44,7 +49,9 @@ pub struct Device<'a> {
 
 impl std::fmt::Debug for Device<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Device").field("engine", &self.engine.address()).finish_non_exhaustive()
+        f.debug_struct("Device")
+            .field("engine", &self.engine.address())
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,7 +67,9 @@ pub struct Cx<'a> {
 
 impl std::fmt::Debug for Cx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cx").field("update", &self.record.update_id).finish_non_exhaustive()
+        f.debug_struct("Cx")
+            .field("update", &self.record.update_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,15 +88,21 @@ impl Cx<'_> {
 
 fn sync_one(host: &dyn Host, dir: &Path) -> Result<(), Error> {
     host.sync_filesystem(dir).map_err(|error| {
-        Error::new(Code::Sync, format!("the file system reported an error while syncing: {error}"))
-            .at(dir.display().to_string())
-            .next("check the disk of this device; nothing can be updated safely on it")
+        Error::new(
+            Code::Sync,
+            format!("the file system reported an error while syncing: {error}"),
+        )
+        .at(dir.display().to_string())
+        .next("check the disk of this device; nothing can be updated safely on it")
     })
 }
 
 /// The stamp of a row written now.
 pub fn stamp(host: &dyn Host) -> Stamp {
-    Stamp { wall_ms: host.wall_ms(), boot_id: host.boot_id() }
+    Stamp {
+        wall_ms: host.wall_ms(),
+        boot_id: host.boot_id(),
+    }
 }
 
 /// A failed step. Keeps whether the engine may still act on the request.
@@ -100,13 +115,19 @@ pub struct StepError {
 
 impl From<Error> for StepError {
     fn from(error: Error) -> Self {
-        Self { error, unanswered: false }
+        Self {
+            error,
+            unanswered: false,
+        }
     }
 }
 
 impl From<EngineError> for StepError {
     fn from(error: EngineError) -> Self {
-        Self { unanswered: error.kind == EngineErrorKind::Unanswered, error: engine_error(&error) }
+        Self {
+            unanswered: error.kind == EngineErrorKind::Unanswered,
+            error: engine_error(&error),
+        }
     }
 }
 
@@ -119,11 +140,25 @@ impl From<EngineError> for Error {
 /// The engine's failure in our own form.
 pub fn engine_error(error: &EngineError) -> Error {
     let (code, what) = match error.kind {
-        EngineErrorKind::Unreachable => (Code::EngineUnreachable, "the container engine does not answer"),
-        EngineErrorKind::Unanswered => (Code::EngineAnswer, "the container engine stopped answering"),
-        EngineErrorKind::Refused => (Code::EngineRefused, "the container engine refused a request"),
-        EngineErrorKind::Malformed => (Code::EngineAnswer, "the container engine's answer makes no sense"),
-        EngineErrorKind::Body => (Code::EngineAnswer, "the request to the container engine was broken off"),
+        EngineErrorKind::Unreachable => (
+            Code::EngineUnreachable,
+            "the container engine does not answer",
+        ),
+        EngineErrorKind::Unanswered => {
+            (Code::EngineAnswer, "the container engine stopped answering")
+        }
+        EngineErrorKind::Refused => (
+            Code::EngineRefused,
+            "the container engine refused a request",
+        ),
+        EngineErrorKind::Malformed => (
+            Code::EngineAnswer,
+            "the container engine's answer makes no sense",
+        ),
+        EngineErrorKind::Body => (
+            Code::EngineAnswer,
+            "the request to the container engine was broken off",
+        ),
     };
     let mut mapped = Error::new(code, what).at(error.call.clone());
     mapped.found = Some(match error.status {

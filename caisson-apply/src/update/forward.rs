@@ -23,25 +23,57 @@ pub(super) fn finish(device: &mut Device<'_>, record: &UpdateRecord) -> Result<F
     let id = record.update_id.as_str();
     // After the commit the state of the engine leads: a row that can't be written
     // is noted as pending and written by the next recovery.
-    let started = device.journal.append(id, StepId::Settle, Event::Started, &Value::Null, &stamp(device.host));
-    let mut cx = Cx { engine: device.engine, host: device.host, talk: device.talk, record, source: None };
+    let started = device.journal.append(
+        id,
+        StepId::Settle,
+        Event::Started,
+        &Value::Null,
+        &stamp(device.host),
+    );
+    let mut cx = Cx {
+        engine: device.engine,
+        host: device.host,
+        talk: device.talk,
+        record,
+        source: None,
+    };
     match settle(&mut cx) {
         Ok(Settled::Done(detail)) => {
             let now = stamp(device.host);
             let written = started
-                .and_then(|()| device.journal.append(id, StepId::Settle, Event::Succeeded, &detail, &now))
-                .and_then(|()| device.journal.finish(id, Event::Done, &Value::Null, None, &now));
+                .and_then(|()| {
+                    device
+                        .journal
+                        .append(id, StepId::Settle, Event::Succeeded, &detail, &now)
+                })
+                .and_then(|()| {
+                    device
+                        .journal
+                        .finish(id, Event::Done, &Value::Null, None, &now)
+                });
             Ok(Finished {
                 cleanup_pending: written.err().map(|error| {
-                    Error::new(Code::JournalWrite, "the last row of the update can't be written").found(error.message)
+                    Error::new(
+                        Code::JournalWrite,
+                        "the last row of the update can't be written",
+                    )
+                    .found(error.message)
                 }),
             })
         }
         Ok(Settled::NewVersionLost(cause)) => Err(supersede(device, record, cause)),
         Err(failed) => {
             let detail = super::failure_detail(&failed);
-            let _ = device.journal.append(id, StepId::Settle, Event::Failed, &detail, &stamp(device.host));
-            Ok(Finished { cleanup_pending: Some(failed.error) })
+            let _ = device.journal.append(
+                id,
+                StepId::Settle,
+                Event::Failed,
+                &detail,
+                &stamp(device.host),
+            );
+            Ok(Finished {
+                cleanup_pending: Some(failed.error),
+            })
         }
     }
 }
@@ -49,13 +81,22 @@ pub(super) fn finish(device: &mut Device<'_>, record: &UpdateRecord) -> Result<F
 /// The new version can't be started: the old one serves again, under its name and
 /// with the configured policy.
 fn supersede(device: &mut Device<'_>, record: &UpdateRecord, cause: Error) -> Error {
-    let mut cx = Cx { engine: device.engine, host: device.host, talk: device.talk, record, source: None };
+    let mut cx = Cx {
+        engine: device.engine,
+        host: device.host,
+        talk: device.talk,
+        record,
+        source: None,
+    };
     let service = &record.service.name;
     if let Err(failed) = old_takes_over(&mut cx) {
-        let mut error = Error::new(Code::Stuck, format!("neither version of service `{service}` could be started"))
-            .at(record.container.clone())
-            .state(format!("service `{service}` is down"))
-            .next("start one of its containers by hand, then run `caisson-apply recover`");
+        let mut error = Error::new(
+            Code::Stuck,
+            format!("neither version of service `{service}` could be started"),
+        )
+        .at(record.container.clone())
+        .state(format!("service `{service}` is down"))
+        .next("start one of its containers by hand, then run `caisson-apply recover`");
         error.also.push(cause.to_string());
         error.also.push(failed.error.to_string());
         return error;
@@ -74,15 +115,26 @@ fn supersede(device: &mut Device<'_>, record: &UpdateRecord, cause: Error) -> Er
         highest_release: record.release.max(current.release),
     });
     let detail = json!({ "what": cause.what, "found": cause.found });
-    let written =
-        device.journal.finish(&record.update_id, Event::Superseded, &detail, state.as_ref(), &stamp(device.host));
-    let mut error = Error::new(Code::Superseded, "the new version was committed but does not start any more")
-        .at(record.container.clone())
-        .state(format!("service `{service}` runs the old version again"))
-        .next("load a package that works; the history says what happened");
+    let written = device.journal.finish(
+        &record.update_id,
+        Event::Superseded,
+        &detail,
+        state.as_ref(),
+        &stamp(device.host),
+    );
+    let mut error = Error::new(
+        Code::Superseded,
+        "the new version was committed but does not start any more",
+    )
+    .at(record.container.clone())
+    .state(format!("service `{service}` runs the old version again"))
+    .next("load a package that works; the history says what happened");
     error.found = Some(cause.what);
     if let Err(row) = written {
-        error.also.push(format!("a journal row could not be written: {}", row.message));
+        error.also.push(format!(
+            "a journal row could not be written: {}",
+            row.message
+        ));
     }
     error
 }
@@ -90,7 +142,11 @@ fn supersede(device: &mut Device<'_>, record: &UpdateRecord, cause: Error) -> Er
 fn old_takes_over(cx: &mut Cx<'_>) -> std::result::Result<(), StepError> {
     let record = cx.record;
     let Some(current) = look::current(cx)? else {
-        return Err(Error::new(Code::ContainerMissing, "the container of the old version is gone too").into());
+        return Err(Error::new(
+            Code::ContainerMissing,
+            "the container of the old version is gone too",
+        )
+        .into());
     };
     if let Some(candidate) = look::candidate(cx)?
         && candidate.name == record.container
@@ -101,7 +157,8 @@ fn old_takes_over(cx: &mut Cx<'_>) -> std::result::Result<(), StepError> {
                 cx.engine.remove_container(&candidate.id, true, true)?;
             }
             UpdateKind::Rollback => {
-                cx.engine.rename_container(&candidate.id, &Role::Previous.of(&record.container))?;
+                cx.engine
+                    .rename_container(&candidate.id, &Role::Previous.of(&record.container))?;
             }
         }
     }
@@ -111,7 +168,8 @@ fn old_takes_over(cx: &mut Cx<'_>) -> std::result::Result<(), StepError> {
     if record.was_running {
         start_current(cx)?;
     }
-    cx.engine.set_restart_policy(&current.id, &record.configured_policy)?;
+    cx.engine
+        .set_restart_policy(&current.id, &record.configured_policy)?;
     cx.sync()?;
     Ok(())
 }

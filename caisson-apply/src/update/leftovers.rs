@@ -12,7 +12,8 @@ use std::time::Duration;
 use crate::engine::{Container, Engine, RestartPolicy};
 use crate::error::Result;
 use crate::name::{
-    INCOMING_REPOSITORY, LABEL_POLICY, LABEL_REPLACES, LABEL_UPDATE, LABEL_WAS_RUNNING, Role, parse_policy_label,
+    INCOMING_REPOSITORY, LABEL_POLICY, LABEL_REPLACES, LABEL_UPDATE, LABEL_WAS_RUNNING, Role,
+    parse_policy_label,
 };
 
 use super::context::Device;
@@ -29,7 +30,10 @@ pub(super) fn clear(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
     let engine = device.engine;
     // Updates that are open keep their containers: their own recovery goes on.
     let open = super::recover::open(device.journal).unwrap_or_default();
-    let open_names: BTreeSet<&str> = open.iter().map(|record| record.container.as_str()).collect();
+    let open_names: BTreeSet<&str> = open
+        .iter()
+        .map(|record| record.container.as_str())
+        .collect();
     let mut done = Vec::new();
     for (base, roles) in in_roles(engine)? {
         if open_names.contains(base.as_str()) {
@@ -37,10 +41,19 @@ pub(super) fn clear(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
         }
         if let Some(words) = clear_one(engine, &base, &roles)? {
             device.talk.say(&words);
-            done.push(Recovered { service: base, update_id: None, outcome: "cleared", words, touched: true });
+            done.push(Recovered {
+                service: base,
+                update_id: None,
+                outcome: "cleared",
+                words,
+                touched: true,
+            });
         }
     }
-    let open_tags: BTreeSet<&String> = open.iter().filter_map(|record| record.tags.incoming.as_ref()).collect();
+    let open_tags: BTreeSet<&String> = open
+        .iter()
+        .filter_map(|record| record.tags.incoming.as_ref())
+        .collect();
     let prefix = format!("{INCOMING_REPOSITORY}:");
     for tag in engine.images()?.into_iter().flat_map(|image| image.tags) {
         if tag.starts_with(&prefix) && !open_tags.contains(&tag) {
@@ -62,7 +75,10 @@ fn in_roles(engine: &dyn Engine) -> Result<BTreeMap<String, BTreeMap<&'static st
             continue;
         }
         if let Some(container) = engine.container(&row.id)? {
-            found.entry(base.to_owned()).or_default().insert(role.suffix(), container);
+            found
+                .entry(base.to_owned())
+                .or_default()
+                .insert(role.suffix(), container);
         }
     }
     Ok(found)
@@ -74,14 +90,21 @@ fn clear_one(
     roles: &BTreeMap<&'static str, Container>,
 ) -> Result<Option<String>> {
     let named = engine.container(base)?;
-    let new = roles.get(Role::New.suffix()).filter(|container| container.labels.contains_key(LABEL_UPDATE));
+    let new = roles
+        .get(Role::New.suffix())
+        .filter(|container| container.labels.contains_key(LABEL_UPDATE));
     if let Some(old) = roles.get(Role::Old.suffix()) {
-        let candidate = named.as_ref().or(new).or_else(|| roles.get(Role::Back.suffix()));
+        let candidate = named
+            .as_ref()
+            .or(new)
+            .or_else(|| roles.get(Role::Back.suffix()));
         let Some(candidate) = candidate else {
             // The old one alone: nothing else can serve.
             engine.rename_container(&old.id, base)?;
             serve(engine, &old.id, policy_of(old, None), true)?;
-            return Ok(Some(format!("container `{base}` got its name back and runs")));
+            return Ok(Some(format!(
+                "container `{base}` got its name back and runs"
+            )));
         };
         if old.restart_policy.name == "no" {
             return forward(engine, base, old, candidate).map(Some);
@@ -91,22 +114,41 @@ fn clear_one(
     if let Some(new) = new {
         engine.remove_container(&new.id, true, true)?;
         if let Some(named) = &named {
-            serve(engine, &named.id, policy_of(named, Some(new)), was_running(new))?;
+            serve(
+                engine,
+                &named.id,
+                policy_of(named, Some(new)),
+                was_running(new),
+            )?;
         }
-        return Ok(Some(format!("an unfinished candidate of container `{base}` was removed")));
+        return Ok(Some(format!(
+            "an unfinished candidate of container `{base}` was removed"
+        )));
     }
     if let Some(parked) = roles.get(Role::Back.suffix()) {
         engine.rename_container(&parked.id, &Role::Previous.of(base))?;
         if let Some(named) = &named {
-            serve(engine, &named.id, policy_of(named, None), was_running(named))?;
+            serve(
+                engine,
+                &named.id,
+                policy_of(named, None),
+                was_running(named),
+            )?;
         }
-        return Ok(Some(format!("an unfinished rollback of container `{base}` was undone")));
+        return Ok(Some(format!(
+            "an unfinished rollback of container `{base}` was undone"
+        )));
     }
     Ok(None)
 }
 
 /// The old container was settled: the new one serves.
-fn forward(engine: &dyn Engine, base: &str, old: &Container, candidate: &Container) -> Result<String> {
+fn forward(
+    engine: &dyn Engine,
+    base: &str,
+    old: &Container,
+    candidate: &Container,
+) -> Result<String> {
     if old.running {
         engine.stop_container(&old.id, GRACE)?;
     }
@@ -136,8 +178,15 @@ fn back(engine: &dyn Engine, base: &str, old: &Container, candidate: &Container)
     }
     engine.rename_container(&old.id, base)?;
     let asked = made_for_it.then_some(candidate);
-    serve(engine, &old.id, policy_of(old, asked), asked.is_none_or(was_running))?;
-    Ok(format!("the unfinished update of container `{base}` was undone"))
+    serve(
+        engine,
+        &old.id,
+        policy_of(old, asked),
+        asked.is_none_or(was_running),
+    )?;
+    Ok(format!(
+        "the unfinished update of container `{base}` was undone"
+    ))
 }
 
 fn serve(engine: &dyn Engine, id: &str, policy: Option<RestartPolicy>, run: bool) -> Result<()> {
@@ -159,5 +208,8 @@ fn policy_of(container: &Container, candidate: Option<&Container>) -> Option<Res
 }
 
 fn was_running(container: &Container) -> bool {
-    container.labels.get(LABEL_WAS_RUNNING).is_none_or(|text| text == "true")
+    container
+        .labels
+        .get(LABEL_WAS_RUNNING)
+        .is_none_or(|text| text == "true")
 }

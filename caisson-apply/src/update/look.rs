@@ -30,7 +30,10 @@ pub(super) fn candidate(cx: &Cx<'_>) -> EngineResult<Option<Container>> {
             None => Ok(None),
         };
     }
-    for name in [Role::New.of(&cx.record.container), cx.record.container.clone()] {
+    for name in [
+        Role::New.of(&cx.record.container),
+        cx.record.container.clone(),
+    ] {
         if let Some(container) = cx.engine.container(&name)?
             && container.labels.get(LABEL_UPDATE) == Some(&cx.record.update_id)
         {

@@ -24,7 +24,7 @@ use crate::journal::{self, Event, InstalledVersion, ServiceState, StepId};
 
 use context::{Cx, Device, ImageSource, StepError, stamp};
 use record::{UpdateKind, UpdateRecord};
-use steps::interrupted;
+pub(crate) use steps::interrupted;
 
 /// How an update that was committed ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +43,15 @@ pub fn execute(
     record: &UpdateRecord,
     source: Option<&mut dyn ImageSource>,
 ) -> Result<Finished> {
-    device.journal.begin(record, &stamp(device.host)).map_err(|error| {
-        Error::new(Code::JournalWrite, "the journal can't be written")
-            .found(error.message)
-            .state("nothing changed")
-            .next("check the state directory: it must be writable and have room")
-    })?;
+    device
+        .journal
+        .begin(record, &stamp(device.host))
+        .map_err(|error| {
+            Error::new(Code::JournalWrite, "the journal can't be written")
+                .found(error.message)
+                .state("nothing changed")
+                .next("check the state directory: it must be writable and have room")
+        })?;
     match until_commit(device, record, source) {
         Ok(()) => forward::finish(device, record),
         Err(failed) => Err(unwind::after_failure(device, record, failed.error)),
@@ -62,7 +65,13 @@ fn until_commit(
     source: Option<&mut dyn ImageSource>,
 ) -> std::result::Result<(), StepError> {
     let source = source.map(|source| source as &mut dyn ImageSource);
-    let mut cx = Cx { engine: device.engine, host: device.host, talk: device.talk, record, source };
+    let mut cx = Cx {
+        engine: device.engine,
+        host: device.host,
+        talk: device.talk,
+        record,
+        source,
+    };
     let journal = &mut *device.journal;
     let id = record.update_id.as_str();
     for step in steps::before_commit(record.kind) {
@@ -71,14 +80,20 @@ fn until_commit(
         }
         if let Some(reason) = step.skip(record) {
             let detail = json!({ "because": reason });
-            journal.append(id, step.id(), Event::Skipped, &detail, &stamp(cx.host)).map_err(not_written)?;
+            journal
+                .append(id, step.id(), Event::Skipped, &detail, &stamp(cx.host))
+                .map_err(not_written)?;
             continue;
         }
         // Durable before the effect: a crash in between finds `started` and looks.
-        journal.append(id, step.id(), Event::Started, &Value::Null, &stamp(cx.host)).map_err(not_written)?;
+        journal
+            .append(id, step.id(), Event::Started, &Value::Null, &stamp(cx.host))
+            .map_err(not_written)?;
         match step.run(&mut cx) {
             Ok(detail) => {
-                journal.append(id, step.id(), Event::Succeeded, &detail, &stamp(cx.host)).map_err(not_written)?;
+                journal
+                    .append(id, step.id(), Event::Succeeded, &detail, &stamp(cx.host))
+                    .map_err(not_written)?;
             }
             Err(failed) => {
                 let detail = failure_detail(&failed);
@@ -98,7 +113,10 @@ fn commit(device: &mut Device<'_>, record: &UpdateRecord) -> Result<()> {
     let id = record.update_id.as_str();
     let now = stamp(device.host);
     let candidate = candidate_id(device, record).map_err(|failed| failed.error)?;
-    let before = device.journal.service(&record.service.name).map_err(|error| not_written(error).error)?;
+    let before = device
+        .journal
+        .service(&record.service.name)
+        .map_err(|error| not_written(error).error)?;
     let state = committed_state(record, &candidate, before.as_ref());
     device
         .journal
@@ -107,13 +125,22 @@ fn commit(device: &mut Device<'_>, record: &UpdateRecord) -> Result<()> {
     let Err(failed) = device.journal.commit(id, &state, &now) else {
         return Ok(());
     };
-    let seen = device.journal.reopen().and_then(|()| device.journal.rows(id));
+    let seen = device
+        .journal
+        .reopen()
+        .and_then(|()| device.journal.rows(id));
     if seen.as_ref().is_ok_and(|rows| journal::is_committed(rows)) {
         return Ok(());
     }
     // The row is not there now, but a write-ahead log may still bring it back at
     // the next boot, when the old version runs again: make that impossible.
-    let aborted = device.journal.append(id, StepId::Commit, Event::Aborted, &Value::Null, &stamp(device.host));
+    let aborted = device.journal.append(
+        id,
+        StepId::Commit,
+        Event::Aborted,
+        &Value::Null,
+        &stamp(device.host),
+    );
     if aborted.is_err() {
         // If this fails too, unwinding goes on: a commit row without a candidate changes nothing.
         let _ = device.journal.move_aside();
@@ -121,23 +148,41 @@ fn commit(device: &mut Device<'_>, record: &UpdateRecord) -> Result<()> {
     Err(not_written(failed).error)
 }
 
-fn candidate_id(device: &Device<'_>, record: &UpdateRecord) -> std::result::Result<String, StepError> {
-    let cx = Cx { engine: device.engine, host: device.host, talk: device.talk, record, source: None };
+fn candidate_id(
+    device: &Device<'_>,
+    record: &UpdateRecord,
+) -> std::result::Result<String, StepError> {
+    let cx = Cx {
+        engine: device.engine,
+        host: device.host,
+        talk: device.talk,
+        record,
+        source: None,
+    };
     let candidate = look::candidate(&cx)?;
     candidate.map(|candidate| candidate.id).ok_or_else(|| {
-        Error::new(Code::ProbeFailed, "the new container is gone").at(record.container.clone()).into()
+        Error::new(Code::ProbeFailed, "the new container is gone")
+            .at(record.container.clone())
+            .into()
     })
 }
 
 /// The service's row as the commit writes it.
-fn committed_state(record: &UpdateRecord, candidate: &str, before: Option<&ServiceState>) -> ServiceState {
+fn committed_state(
+    record: &UpdateRecord,
+    candidate: &str,
+    before: Option<&ServiceState>,
+) -> ServiceState {
     let (image_id, origin) = match record.kind {
-        UpdateKind::Load => {
-            (record.image.as_ref().map(|image| image.engine_id.clone()), Some(record.update_id.clone()))
-        }
+        UpdateKind::Load => (
+            record.image.as_ref().map(|image| image.engine_id.clone()),
+            Some(record.update_id.clone()),
+        ),
         UpdateKind::Rollback => (
             record.parked.as_ref().map(|parked| parked.image_id.clone()),
-            before.and_then(|state| state.previous.as_ref()).and_then(|previous| previous.update_id.clone()),
+            before
+                .and_then(|state| state.previous.as_ref())
+                .and_then(|previous| previous.update_id.clone()),
         ),
     };
     let current = InstalledVersion {
@@ -163,7 +208,9 @@ fn committed_state(record: &UpdateRecord, candidate: &str, before: Option<&Servi
         service: record.service.name.clone(),
         current,
         previous,
-        highest_release: highest.max(record.release).max(record.current.as_ref().and_then(|c| c.release)),
+        highest_release: highest
+            .max(record.release)
+            .max(record.current.as_ref().and_then(|c| c.release)),
     }
 }
 

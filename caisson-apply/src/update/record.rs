@@ -152,11 +152,17 @@ impl UpdateRecord {
         let mut labels = vec![
             (name::LABEL_UPDATE, self.update_id.clone()),
             (name::LABEL_SERVICE, self.service.name.clone()),
-            (name::LABEL_POLICY, name::policy_label(&self.configured_policy)),
+            (
+                name::LABEL_POLICY,
+                name::policy_label(&self.configured_policy),
+            ),
             (name::LABEL_WAS_RUNNING, self.starts().to_string()),
             (
                 name::LABEL_REPLACES,
-                self.current.as_ref().map(|current| current.id.clone()).unwrap_or_default(),
+                self.current
+                    .as_ref()
+                    .map(|current| current.id.clone())
+                    .unwrap_or_default(),
             ),
         ];
         if let Some(version) = &self.version {

@@ -22,7 +22,11 @@ pub enum Direction {
 
 /// The decision, from the rows alone.
 pub fn direction(rows: &[Row]) -> Direction {
-    if journal::is_committed(rows) { Direction::Forward } else { Direction::Unwind }
+    if journal::is_committed(rows) {
+        Direction::Forward
+    } else {
+        Direction::Unwind
+    }
 }
 
 /// What recovery did with one update or one leftover.
@@ -42,7 +46,8 @@ pub struct Recovered {
 /// Is anything open? Asks the journal only.
 pub fn open(journal: &dyn Journal) -> Result<Vec<UpdateRecord>> {
     journal.open_updates().map_err(|error| {
-        Error::new(Code::JournalInconsistent, "the journal can't be understood").found(error.message)
+        Error::new(Code::JournalInconsistent, "the journal can't be understood")
+            .found(error.message)
     })
 }
 
@@ -54,13 +59,21 @@ pub fn open(journal: &dyn Journal) -> Result<Vec<UpdateRecord>> {
 pub fn recover(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
     let mut done = Vec::new();
     let mut worst: Option<Error> = None;
-    let open = if let Ok(open) = open(device.journal) { open } else {
+    let open = if let Ok(open) = open(device.journal) {
+        open
+    } else {
         // Rows that make no sense must not block the device: the labels on the
         // containers say enough.
         device.journal.move_aside().map_err(|error| {
-            Error::new(Code::StateUnusable, "the damaged journal can't be moved aside").found(error.message)
+            Error::new(
+                Code::StateUnusable,
+                "the damaged journal can't be moved aside",
+            )
+            .found(error.message)
         })?;
-        device.talk.say("the journal made no sense and was moved aside; going by the containers' labels");
+        device
+            .talk
+            .say("the journal made no sense and was moved aside; going by the containers' labels");
         Vec::new()
     };
     for record in &open {
@@ -95,7 +108,11 @@ fn finish_one(device: &mut Device<'_>, record: &UpdateRecord) -> Result<Recovere
     if rows.as_deref().map_or(Direction::Unwind, direction) == Direction::Forward {
         let finished = forward::finish(device, record)?;
         return Ok(match finished.cleanup_pending {
-            None => recovered("done", format!("service `{service}`: the update to {to} was finished"), true),
+            None => recovered(
+                "done",
+                format!("service `{service}`: the update to {to} was finished"),
+                true,
+            ),
             Some(error) => recovered(
                 "pending",
                 format!("service `{service}` is on {to}; tidying up is still open: {error}"),
@@ -103,7 +120,10 @@ fn finish_one(device: &mut Device<'_>, record: &UpdateRecord) -> Result<Recovere
             ),
         });
     }
-    let cause = Error::new(Code::RolledBack, format!("the update to {to} was interrupted and undone"));
+    let cause = Error::new(
+        Code::RolledBack,
+        format!("the update to {to} was interrupted and undone"),
+    );
     let unwound = unwind::unwind(device, record, rows.as_deref(), &cause);
     if !unwound.left.is_empty() {
         return Err(unwind::word(record, cause, unwound));
@@ -111,7 +131,11 @@ fn finish_one(device: &mut Device<'_>, record: &UpdateRecord) -> Result<Recovere
     let touched = unwound.touched;
     let worded = unwind::word(record, cause, unwound);
     let state = worded.state.unwrap_or_default();
-    Ok(recovered("rolled_back", format!("service `{service}`: {}; {state}", worded.what), touched))
+    Ok(recovered(
+        "rolled_back",
+        format!("service `{service}`: {}; {state}", worded.what),
+        touched,
+    ))
 }
 
 fn worse(so_far: Option<Error>, error: Error) -> Error {
@@ -136,7 +160,10 @@ mod tests {
                 step: *step,
                 event: *event,
                 detail: Value::Null,
-                stamp: Stamp { wall_ms: 0, boot_id: String::new() },
+                stamp: Stamp {
+                    wall_ms: 0,
+                    boot_id: String::new(),
+                },
             })
             .collect()
     }
@@ -150,7 +177,13 @@ mod tests {
         assert_eq!(direction(&[]), Direction::Unwind);
         assert_eq!(direction(&rows(&[started])), Direction::Unwind);
         assert_eq!(direction(&rows(&[started, committed])), Direction::Forward);
-        assert_eq!(direction(&rows(&[started, committed, aborted])), Direction::Unwind);
-        assert_eq!(direction(&rows(&[started, aborted, committed])), Direction::Unwind);
+        assert_eq!(
+            direction(&rows(&[started, committed, aborted])),
+            Direction::Unwind
+        );
+        assert_eq!(
+            direction(&rows(&[started, aborted, committed])),
+            Direction::Unwind
+        );
     }
 }

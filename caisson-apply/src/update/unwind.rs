@@ -50,7 +50,11 @@ pub(super) fn unwind(
     rows: Option<&[Row]>,
     cause: &Error,
 ) -> Unwound {
-    let mut unwound = Unwound { touched: false, left: Vec::new(), unwritten: Vec::new() };
+    let mut unwound = Unwound {
+        touched: false,
+        left: Vec::new(),
+        unwritten: Vec::new(),
+    };
     let mut any_in_flight = false;
     for step in steps::before_commit(record.kind).into_iter().rev() {
         if step.skip(record).is_some() {
@@ -65,13 +69,36 @@ pub(super) fn unwind(
             continue;
         }
         any_in_flight |= unanswered;
-        write(device, record, step.id(), Event::UndoStarted, &Value::Null, &mut unwound);
+        write(
+            device,
+            record,
+            step.id(),
+            Event::UndoStarted,
+            &Value::Null,
+            &mut unwound,
+        );
         match undo_with_patience(device, record, step, unanswered) {
-            Ok(()) => write(device, record, step.id(), Event::UndoFinished, &Value::Null, &mut unwound),
+            Ok(()) => write(
+                device,
+                record,
+                step.id(),
+                Event::UndoFinished,
+                &Value::Null,
+                &mut unwound,
+            ),
             Err(failed) => {
                 let detail = super::failure_detail(&failed);
-                write(device, record, step.id(), Event::UndoFailed, &detail, &mut unwound);
-                unwound.left.push(failed.error.at(format!("undo of {}", step.id())));
+                write(
+                    device,
+                    record,
+                    step.id(),
+                    Event::UndoFailed,
+                    &detail,
+                    &mut unwound,
+                );
+                unwound
+                    .left
+                    .push(failed.error.at(format!("undo of {}", step.id())));
             }
         }
     }
@@ -87,7 +114,11 @@ pub(super) fn unwind(
             "place": cause.place, "evidence": cause.evidence, "touched": unwound.touched,
         });
         let now = stamp(device.host);
-        if let Err(error) = device.journal.finish(&record.update_id, Event::RolledBack, &detail, None, &now) {
+        if let Err(error) =
+            device
+                .journal
+                .finish(&record.update_id, Event::RolledBack, &detail, None, &now)
+        {
             unwound.unwritten.push(error.message);
         }
     }
@@ -109,7 +140,10 @@ fn standing(rows: Option<&[Row]>, step: StepId) -> (StepStatus, bool) {
             .iter()
             .rfind(|row| row.step == step && row.event == Event::Failed)
             .is_some_and(|row| row.detail["unanswered"] == Value::Bool(true)),
-        StepStatus::Untouched | StepStatus::Succeeded | StepStatus::Undone | StepStatus::UndoFailed => false,
+        StepStatus::Untouched
+        | StepStatus::Succeeded
+        | StepStatus::Undone
+        | StepStatus::UndoFailed => false,
     };
     (status, unanswered)
 }
@@ -120,7 +154,13 @@ fn undo_with_patience(
     step: &dyn Step,
     unanswered: bool,
 ) -> Result<(), StepError> {
-    let mut cx = Cx { engine: device.engine, host: device.host, talk: device.talk, record, source: None };
+    let mut cx = Cx {
+        engine: device.engine,
+        host: device.host,
+        talk: device.talk,
+        record,
+        source: None,
+    };
     let mut tries = 0;
     loop {
         tries += 1;
@@ -148,7 +188,13 @@ fn outlast(cx: &mut Cx<'_>, step: &dyn Step, unanswered: bool) -> Result<(), Ste
 /// The last look before the final row: the old version under its name, running if
 /// it ran, with its configured policy, and no candidate. Repairs what it can.
 fn as_it_was(device: &mut Device<'_>, record: &UpdateRecord) -> Result<(), StepError> {
-    let mut cx = Cx { engine: device.engine, host: device.host, talk: device.talk, record, source: None };
+    let mut cx = Cx {
+        engine: device.engine,
+        host: device.host,
+        talk: device.talk,
+        record,
+        source: None,
+    };
     let mut tries = 0;
     loop {
         tries += 1;
@@ -181,7 +227,8 @@ fn look_once_more(cx: &mut Cx<'_>) -> Result<(), StepError> {
         stop_current::start_current(cx)?;
     }
     if current.restart_policy != record.configured_policy {
-        cx.engine.set_restart_policy(&current.id, &record.configured_policy)?;
+        cx.engine
+            .set_restart_policy(&current.id, &record.configured_policy)?;
     }
     Ok(())
 }
@@ -190,7 +237,11 @@ fn look_once_more(cx: &mut Cx<'_>) -> Result<(), StepError> {
 fn touches_service(step: StepId) -> bool {
     matches!(
         step,
-        StepId::StopCurrent | StepId::SwapNames | StepId::StartCandidate | StepId::Probe | StepId::Commit
+        StepId::StopCurrent
+            | StepId::SwapNames
+            | StepId::StartCandidate
+            | StepId::Probe
+            | StepId::Commit
     )
 }
 
@@ -203,7 +254,10 @@ fn write(
     unwound: &mut Unwound,
 ) {
     let now = stamp(device.host);
-    if let Err(error) = device.journal.append(&record.update_id, step, event, detail, &now) {
+    if let Err(error) = device
+        .journal
+        .append(&record.update_id, step, event, detail, &now)
+    {
         unwound.unwritten.push(error.message);
     }
 }
@@ -215,30 +269,46 @@ pub(super) fn word(record: &UpdateRecord, cause: Error, unwound: Unwound) -> Err
     let running = match &record.current {
         None => format!("service `{service}` is not installed, as before"),
         Some(current) if record.was_running => match &current.version {
-            Some(version) => format!("service `{service}` runs {version}, the same container as before"),
+            Some(version) => {
+                format!("service `{service}` runs {version}, the same container as before")
+            }
             None => format!("service `{service}` runs the same container as before"),
         },
         Some(_) => format!("service `{service}` is stopped, as before"),
     };
     if unwound.left.is_empty() {
-        error.state = Some(if unwound.touched { format!("rolled back; {running}") } else { format!("nothing changed; {running}") });
+        error.state = Some(if unwound.touched {
+            format!("rolled back; {running}")
+        } else {
+            format!("nothing changed; {running}")
+        });
         if unwound.touched && error.code.exit() != Exit::RolledBack {
-            error.also.push(format!("the update failed with {}", error.code.as_str()));
+            error
+                .also
+                .push(format!("the update failed with {}", error.code.as_str()));
             error.exit = Some(Exit::RolledBack);
         }
     } else {
         for left in &unwound.left {
-            error.also.push(format!("{}: {left}", left.place.clone().unwrap_or_default()));
+            error.also.push(format!(
+                "{}: {left}",
+                left.place.clone().unwrap_or_default()
+            ));
         }
         error.exit = Some(Exit::NeedsAPerson);
         error.state = Some(format!(
             "going back did not finish; look at containers `{0}`, `{0}.caisson-old` and `{0}.caisson-new`",
             record.container
         ));
-        error.next = Some("run `caisson-apply recover`; if it says the same, start the old container by hand".to_owned());
+        error.next = Some(
+            "run `caisson-apply recover`; if it says the same, start the old container by hand"
+                .to_owned(),
+        );
     }
     for message in unwound.unwritten {
-        error.also.push(format!("a journal row could not be written: {message}"));
+        error
+            .also
+            .push(format!("a journal row could not be written: {message}"));
     }
     error
 }

@@ -60,19 +60,36 @@ impl Facts {
             None => Vec::new(),
         };
         let sync_dirs = sync_dirs(&info, host);
-        let space = sync_dirs.iter().filter_map(|dir| host.space(dir).ok()).min_by_key(|space| space.free_bytes);
-        Ok(Self { info, current, current_image, parked, names_taken, dependents, state, sync_dirs, space })
+        let space = sync_dirs
+            .iter()
+            .filter_map(|dir| host.space(dir).ok())
+            .min_by_key(|space| space.free_bytes);
+        Ok(Self {
+            info,
+            current,
+            current_image,
+            parked,
+            names_taken,
+            dependents,
+            state,
+            sync_dirs,
+            space,
+        })
     }
 
     /// What the device knows of the installed version: the journal's row if it is
     /// about this very container, else the container's own labels.
     pub fn installed(&self) -> Option<InstalledVersion> {
-        self.current.as_ref().map(|current| installed(current, self.state.as_ref()))
+        self.current
+            .as_ref()
+            .map(|current| installed(current, self.state.as_ref()))
     }
 
     /// The same of the parked container.
     pub fn parked_version(&self) -> Option<InstalledVersion> {
-        self.parked.as_ref().map(|parked| installed(parked, self.state.as_ref()))
+        self.parked
+            .as_ref()
+            .map(|parked| installed(parked, self.state.as_ref()))
     }
 
     /// Refuses names that somebody else holds.
@@ -99,7 +116,10 @@ fn installed(container: &Container, state: Option<&ServiceState>) -> InstalledVe
     }
     InstalledVersion {
         version: container.labels.get(LABEL_VERSION).cloned(),
-        release: container.labels.get(LABEL_RELEASE).and_then(|text| text.parse().ok()),
+        release: container
+            .labels
+            .get(LABEL_RELEASE)
+            .and_then(|text| text.parse().ok()),
         image_id: container.image_id.clone(),
         container_id: container.id.clone(),
         manifest_digest: None,
@@ -116,24 +136,38 @@ fn dependents(engine: &dyn Engine, current: &Container) -> Result<Vec<String>> {
             continue;
         }
         // A parked container of ours never runs beside it.
-        if row.names.first().and_then(|name| Role::split(name)).is_some() {
+        if row
+            .names
+            .first()
+            .and_then(|name| Role::split(name))
+            .is_some()
+        {
             continue;
         }
         let Some(other) = engine.container(&row.id)? else {
             continue;
         };
         let host = &other.raw["HostConfig"];
-        let shares = ["NetworkMode", "IpcMode", "PidMode"].into_iter().any(|key| {
-            host[key]
-                .as_str()
-                .and_then(|mode| mode.strip_prefix("container:"))
-                .is_some_and(|target| target == current.name || (!target.is_empty() && current.id.starts_with(target)))
-        });
-        let mounts = host["VolumesFrom"].as_array().into_iter().flatten().any(|from| {
-            from.as_str()
-                .and_then(|from| from.split(':').next())
-                .is_some_and(|target| target == current.name || target == current.id)
-        });
+        let shares = ["NetworkMode", "IpcMode", "PidMode"]
+            .into_iter()
+            .any(|key| {
+                host[key]
+                    .as_str()
+                    .and_then(|mode| mode.strip_prefix("container:"))
+                    .is_some_and(|target| {
+                        target == current.name
+                            || (!target.is_empty() && current.id.starts_with(target))
+                    })
+            });
+        let mounts = host["VolumesFrom"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|from| {
+                from.as_str()
+                    .and_then(|from| from.split(':').next())
+                    .is_some_and(|target| target == current.name || target == current.id)
+            });
         if shares || mounts {
             found.push(other.name);
         }

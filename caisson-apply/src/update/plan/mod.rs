@@ -96,33 +96,57 @@ pub struct Identity {
     pub engine: String,
 }
 
+/// One `package load`, as far as the plan is concerned.
+#[derive(Debug)]
+pub struct LoadRequest<'a> {
+    pub service: &'a ServiceEntry,
+    pub offer: &'a Offer,
+    /// The text of the catalog's file for a first install.
+    pub create_file: Option<&'a str>,
+    /// The package's image, if the engine has it already.
+    pub image_known: Option<&'a ImageInfo>,
+    pub identity: Identity,
+    pub options: Options,
+}
+
+/// Gives the image id that a tag names now.
+pub type TagLookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>>;
+
 /// Plans `package load`.
-///
-/// `create_file` is the text of the catalog's file for a first install.
 ///
 /// # Errors
 /// The `device.*` codes, each with what to do.
-pub fn load(
-    facts: &Facts,
-    service: &ServiceEntry,
-    offer: &Offer,
-    create_file: Option<&str>,
-    image_known: Option<&ImageInfo>,
-    tags: &dyn Fn(&str) -> Result<Option<String>>,
-    identity: Identity,
-    options: Options,
-) -> Result<Plan> {
+pub fn load(facts: &Facts, request: LoadRequest<'_>, tags: TagLookup<'_>) -> Result<Plan> {
+    let LoadRequest {
+        service,
+        offer,
+        create_file,
+        image_known,
+        identity,
+        options,
+    } = request;
     let docker = service.docker()?;
     facts.names_are_free()?;
     engine_fits(facts, offer)?;
     let installed = facts.installed();
-    let allowed = Allowed { downgrade: options.allow_downgrade, reinstall: options.reinstall };
-    let offered =
-        Offered { version: &offer.version, release: offer.release, manifest_digest: &offer.manifest_digest };
+    let allowed = Allowed {
+        downgrade: options.allow_downgrade,
+        reinstall: options.reinstall,
+    };
+    let offered = Offered {
+        version: &offer.version,
+        release: offer.release,
+        manifest_digest: &offer.manifest_digest,
+    };
     let verdict = judge(offered, installed.as_ref(), facts.state.as_ref(), allowed)?;
     let new_image = offer.as_image();
-    let (candidate, configured_policy, was_running) =
-        candidate(facts, &new_image, create_file, &docker.container_name, options)?;
+    let (candidate, configured_policy, was_running) = candidate(
+        facts,
+        &new_image,
+        create_file,
+        &docker.container_name,
+        options,
+    )?;
     let candidate_has_health = has_health(&candidate.body) || has_health(&new_image.config);
     probe_is_possible(service, candidate_has_health)?;
     let engine_id = match facts.info.store {
@@ -132,14 +156,28 @@ pub fn load(
     let needed_bytes = if image_known.is_some_and(|known| known.id == engine_id) {
         0
     } else {
-        offer.unpacked_bytes.saturating_mul(SPACE_FACTOR).saturating_add(SPACE_MARGIN_BYTES)
+        offer
+            .unpacked_bytes
+            .saturating_mul(SPACE_FACTOR)
+            .saturating_add(SPACE_MARGIN_BYTES)
     };
     room(facts, needed_bytes)?;
-    let binding = |tag: String| -> Result<TagBinding> { Ok(TagBinding { before: tags(&tag)?, tag }) };
+    let binding = |tag: String| -> Result<TagBinding> {
+        Ok(TagBinding {
+            before: tags(&tag)?,
+            tag,
+        })
+    };
     let plan_tags = TagPlan {
         incoming: Some(name::incoming_tag(&identity.update_id)),
-        retention: Some(binding(name::retention_tag(&service.name, Some(&offer.version), &engine_id))?),
-        pin: pin_of(facts, service, installed.as_ref()).map(binding).transpose()?,
+        retention: Some(binding(name::retention_tag(
+            &service.name,
+            Some(&offer.version),
+            &engine_id,
+        ))?),
+        pin: pin_of(facts, service, installed.as_ref())
+            .map(binding)
+            .transpose()?,
         live: docker.image_reference.clone().map(binding).transpose()?,
     };
     let notes = candidate.notes.clone();
@@ -149,7 +187,11 @@ pub fn load(
         service: service.clone(),
         container: docker.container_name.clone(),
         engine: identity.engine,
-        sync_dirs: if options.no_sync { Vec::new() } else { facts.sync_dirs.clone() },
+        sync_dirs: if options.no_sync {
+            Vec::new()
+        } else {
+            facts.sync_dirs.clone()
+        },
         manifest: Some(offer.manifest.clone()),
         manifest_digest: Some(offer.manifest_digest.clone()),
         version: Some(offer.version.clone()),
@@ -162,7 +204,10 @@ pub fn load(
             reference: offer.image_reference.clone(),
             unpacked_bytes: offer.unpacked_bytes,
         }),
-        current: facts.current.as_ref().map(|current| current_of(current, installed.as_ref())),
+        current: facts
+            .current
+            .as_ref()
+            .map(|current| current_of(current, installed.as_ref())),
         parked: parked_of(facts),
         candidate: Some(candidate),
         configured_policy,
@@ -171,10 +216,18 @@ pub fn load(
         tags: plan_tags,
     };
     let installed_already = verdict == Verdict::Installed
-        && facts.current.as_ref().is_some_and(|current| current.running || !was_running);
+        && facts
+            .current
+            .as_ref()
+            .is_some_and(|current| current.running || !was_running);
     let mut words = words_of(&record, facts, needed_bytes, options);
     words.extend(notes);
-    Ok(Plan { record, installed_already, words, needed_bytes })
+    Ok(Plan {
+        record,
+        installed_already,
+        words,
+        needed_bytes,
+    })
 }
 
 /// Plans `service rollback`: the parked container serves again.
@@ -184,7 +237,7 @@ pub fn load(
 pub fn rollback(
     facts: &Facts,
     service: &ServiceEntry,
-    tags: &dyn Fn(&str) -> Result<Option<String>>,
+    tags: TagLookup<'_>,
     identity: Identity,
     options: Options,
 ) -> Result<Plan> {
@@ -198,9 +251,16 @@ pub fn rollback(
     };
     refuse_paused(current)?;
     let installed = facts.installed();
-    let binding = |tag: String| -> Result<TagBinding> { Ok(TagBinding { before: tags(&tag)?, tag }) };
-    let candidate_has_health =
-        facts.parked.as_ref().is_some_and(|container| has_health(&container.raw["Config"]));
+    let binding = |tag: String| -> Result<TagBinding> {
+        Ok(TagBinding {
+            before: tags(&tag)?,
+            tag,
+        })
+    };
+    let candidate_has_health = facts
+        .parked
+        .as_ref()
+        .is_some_and(|container| has_health(&container.raw["Config"]));
     probe_is_possible(service, candidate_has_health)?;
     let record = UpdateRecord {
         update_id: identity.update_id,
@@ -208,7 +268,11 @@ pub fn rollback(
         service: service.clone(),
         container: docker.container_name.clone(),
         engine: identity.engine,
-        sync_dirs: if options.no_sync { Vec::new() } else { facts.sync_dirs.clone() },
+        sync_dirs: if options.no_sync {
+            Vec::new()
+        } else {
+            facts.sync_dirs.clone()
+        },
         manifest: None,
         manifest_digest: parked.manifest_digest.clone(),
         version: parked.version.clone(),
@@ -223,12 +287,19 @@ pub fn rollback(
         tags: TagPlan {
             incoming: None,
             retention: None,
-            pin: pin_of(facts, service, installed.as_ref()).map(binding).transpose()?,
+            pin: pin_of(facts, service, installed.as_ref())
+                .map(binding)
+                .transpose()?,
             live: docker.image_reference.clone().map(binding).transpose()?,
         },
     };
     let words = words_of(&record, facts, 0, options);
-    Ok(Plan { record, installed_already: false, words, needed_bytes: 0 })
+    Ok(Plan {
+        record,
+        installed_already: false,
+        words,
+        needed_bytes: 0,
+    })
 }
 
 impl Offer {
@@ -266,11 +337,14 @@ fn candidate(
     };
     refuse_paused(current)?;
     if !facts.dependents.is_empty() {
-        return Err(Error::new(Code::NotReproducible, "other containers live in this one's namespaces or volumes")
-            .at(container.to_owned())
-            .found(facts.dependents.join(", "))
-            .state("nothing changed")
-            .next("they would lose it with the swap; give them a network and volumes of their own"));
+        return Err(Error::new(
+            Code::NotReproducible,
+            "other containers live in this one's namespaces or volumes",
+        )
+        .at(container.to_owned())
+        .found(facts.dependents.join(", "))
+        .state("nothing changed")
+        .next("they would lose it with the swap; give them a network and volumes of their own"));
     }
     let spec = recreate::candidate(
         current,
@@ -279,7 +353,11 @@ fn candidate(
         &facts.info.api_version,
         options.keep_old_defaults,
     )?;
-    Ok((spec, current.restart_policy.clone(), current.running || current.restarting))
+    Ok((
+        spec,
+        current.restart_policy.clone(),
+        current.running || current.restarting,
+    ))
 }
 
 fn refuse_paused(current: &Container) -> Result<()> {
@@ -294,11 +372,14 @@ fn refuse_paused(current: &Container) -> Result<()> {
 
 fn engine_fits(facts: &Facts, offer: &Offer) -> Result<()> {
     if facts.info.platform != offer.platform {
-        return Err(Error::new(Code::PlatformMismatch, "the engine runs on another platform than the image is for")
-            .found(facts.info.platform.clone())
-            .wanted(offer.platform.clone())
-            .state("nothing changed")
-            .next("correct `platform` in the catalog, or take the package for this device"));
+        return Err(Error::new(
+            Code::PlatformMismatch,
+            "the engine runs on another platform than the image is for",
+        )
+        .found(facts.info.platform.clone())
+        .wanted(offer.platform.clone())
+        .state("nothing changed")
+        .next("correct `platform` in the catalog, or take the package for this device"));
     }
     let Some(min) = &offer.engine_api_min else {
         return Ok(());
@@ -306,11 +387,13 @@ fn engine_fits(facts: &Facts, offer: &Offer) -> Result<()> {
     if api_number(&facts.info.api_version) >= api_number(min) {
         return Ok(());
     }
-    Err(Error::new(Code::EngineTooOld, "the package needs a newer engine")
-        .found(format!("API {}", facts.info.api_version))
-        .wanted(format!("API {min} or newer"))
-        .state("nothing changed")
-        .next("update the container engine of this device"))
+    Err(
+        Error::new(Code::EngineTooOld, "the package needs a newer engine")
+            .found(format!("API {}", facts.info.api_version))
+            .wanted(format!("API {min} or newer"))
+            .state("nothing changed")
+            .next("update the container engine of this device"),
+    )
 }
 
 /// `1.41` as something that compares: 1.9 is older than 1.41.
@@ -354,18 +437,29 @@ fn has_health(config: &Value) -> bool {
 
 /// `container_health` without a health check would only ever time out, with the service down.
 fn probe_is_possible(service: &ServiceEntry, has_health: bool) -> Result<()> {
-    let wants = service.probe.all_of.as_ref().is_some_and(|kinds| kinds.contains(&ProbeKind::ContainerHealth));
+    let wants = service
+        .probe
+        .all_of
+        .as_ref()
+        .is_some_and(|kinds| kinds.contains(&ProbeKind::ContainerHealth));
     if !wants || has_health {
         return Ok(());
     }
-    Err(Error::new(Code::Catalog, "the catalog asks for `container_health`, but the new version has no health check")
-        .at(format!("service {}", service.name))
-        .state("nothing changed")
-        .next("take another probe, or give the image a HEALTHCHECK"))
+    Err(Error::new(
+        Code::Catalog,
+        "the catalog asks for `container_health`, but the new version has no health check",
+    )
+    .at(format!("service {}", service.name))
+    .state("nothing changed")
+    .next("take another probe, or give the image a HEALTHCHECK"))
 }
 
 /// The retention tag of the current image; `None` where the engine lost that image.
-fn pin_of(facts: &Facts, service: &ServiceEntry, installed: Option<&InstalledVersion>) -> Option<String> {
+fn pin_of(
+    facts: &Facts,
+    service: &ServiceEntry,
+    installed: Option<&InstalledVersion>,
+) -> Option<String> {
     let image = facts.current_image.as_ref()?;
     let version = installed.and_then(|installed| installed.version.as_deref());
     Some(name::retention_tag(&service.name, version, &image.id))
@@ -397,21 +491,35 @@ fn parked_of(facts: &Facts) -> Option<ParkedContainer> {
 }
 
 /// What will happen, sentence by sentence.
-fn words_of(record: &UpdateRecord, facts: &Facts, needed_bytes: u64, options: Options) -> Vec<String> {
+fn words_of(
+    record: &UpdateRecord,
+    facts: &Facts,
+    needed_bytes: u64,
+    options: Options,
+) -> Vec<String> {
     let service = &record.service.name;
     let unknown = || "an unknown version".to_owned();
     let to = record.version.clone().unwrap_or_else(unknown);
     let mut words = Vec::new();
     match &record.current {
-        None => words.push(format!("service `{service}` is installed for the first time: {to}")),
+        None => words.push(format!(
+            "service `{service}` is installed for the first time: {to}"
+        )),
         Some(current) => {
             let from = current.version.clone().unwrap_or_else(unknown);
             words.push(format!("service `{service}` goes from {from} to {to}"));
         }
     }
-    words.push(format!("container `{}` on {}", record.container, facts.info.name));
+    words.push(format!(
+        "container `{}` on {}",
+        record.container, facts.info.name
+    ));
     if needed_bytes > 0 {
-        words.push(format!("the image needs up to {} MiB in {}", needed_bytes.div_ceil(1024 * 1024), facts.info.data_root.display()));
+        words.push(format!(
+            "the image needs up to {} MiB in {}",
+            needed_bytes.div_ceil(1024 * 1024),
+            facts.info.data_root.display()
+        ));
     } else if record.kind == UpdateKind::Load {
         words.push("the image is in the engine already".to_owned());
     }
@@ -420,7 +528,10 @@ fn words_of(record: &UpdateRecord, facts: &Facts, needed_bytes: u64, options: Op
     } else if record.was_running {
         words.push("the service is down while it is stopped, renamed and started; if the new version fails, the old container starts again".to_owned());
     } else {
-        words.push("the service is stopped and stays so: the new version is not started and not probed".to_owned());
+        words.push(
+            "the service is stopped and stays so: the new version is not started and not probed"
+                .to_owned(),
+        );
     }
     if let Some(parked) = &record.parked
         && record.kind == UpdateKind::Load
@@ -431,7 +542,8 @@ fn words_of(record: &UpdateRecord, facts: &Facts, needed_bytes: u64, options: Op
         ));
     }
     if record.current.is_some() && facts.current_image.is_none() {
-        words.push("the engine no longer knows the old image: it can't be kept by a tag".to_owned());
+        words
+            .push("the engine no longer knows the old image: it can't be kept by a tag".to_owned());
     }
     if facts.info.live_restore {
         words.push("live-restore is on: a restart of the engine during the update may start the old version beside the new one for a moment".to_owned());

@@ -52,33 +52,53 @@ pub(super) fn judge(
     if let (Some(offered), Some(highest)) = (offered.release, highest)
         && offered > highest.saturating_add(RELEASE_JUMP_MAX)
     {
-        return Err(Error::new(Code::ReleaseJump, "the release counter of the package jumps too far")
-            .found(offered.to_string())
-            .wanted(format!("at most {}", highest.saturating_add(RELEASE_JUMP_MAX)))
-            .next("build the package with the counter that follows"));
+        return Err(Error::new(
+            Code::ReleaseJump,
+            "the release counter of the package jumps too far",
+        )
+        .found(offered.to_string())
+        .wanted(format!(
+            "at most {}",
+            highest.saturating_add(RELEASE_JUMP_MAX)
+        ))
+        .next("build the package with the counter that follows"));
     }
     let Some(current) = current else {
         return older_than_ever(offered, highest, allowed);
     };
     if current.manifest_digest.as_deref() == Some(offered.manifest_digest) {
-        return Ok(if allowed.reinstall { Verdict::AllowedAnyway } else { Verdict::Installed });
+        return Ok(if allowed.reinstall {
+            Verdict::AllowedAnyway
+        } else {
+            Verdict::Installed
+        });
     }
     let known = |installed: Option<&InstalledVersion>| {
-        installed.is_some_and(|installed| installed.manifest_digest.as_deref() == Some(offered.manifest_digest))
+        installed.is_some_and(|installed| {
+            installed.manifest_digest.as_deref() == Some(offered.manifest_digest)
+        })
     };
     let order = match (offered.release, highest) {
         // Back to the newest one after a rollback: the very package is known.
-        (Some(offered), Some(highest)) if offered == highest && known(state.and_then(|s| s.previous.as_ref())) => {
+        (Some(offered), Some(highest))
+            if offered == highest && known(state.and_then(|s| s.previous.as_ref())) =>
+        {
             Ordering::Greater
         }
         (Some(offered), Some(highest)) => offered.cmp(&highest),
-        _ => match (Version::parse(offered.version), current.version.as_deref().map(Version::parse)) {
+        _ => match (
+            Version::parse(offered.version),
+            current.version.as_deref().map(Version::parse),
+        ) {
             (Ok(offered), Some(Ok(current))) => offered.cmp_precedence(&current),
             // The installed version is not known: nothing to compare with.
             _ => Ordering::Greater,
         },
     };
-    let installed = current.version.clone().unwrap_or_else(|| "an unknown version".to_owned());
+    let installed = current
+        .version
+        .clone()
+        .unwrap_or_else(|| "an unknown version".to_owned());
     let with_release = |version: String, release: Option<u64>| match release {
         Some(release) => format!("{version} (release {release})"),
         None => version,
@@ -86,25 +106,42 @@ pub(super) fn judge(
     match order {
         Ordering::Greater => Ok(Verdict::Newer),
         _ if allowed.downgrade => Ok(Verdict::AllowedAnyway),
-        Ordering::Equal => Err(Error::new(Code::SameVersion, "the same version is installed with other content")
-            .found(with_release(offered.version.to_owned(), offered.release))
-            .wanted("a newer version")
-            .next("build it again under a new version; --allow-downgrade installs it all the same")),
-        Ordering::Less => Err(Error::new(Code::Downgrade, "refusing to install an older version")
-            .found(with_release(offered.version.to_owned(), offered.release))
-            .wanted(format!("newer than {}", with_release(installed, highest.or(current.release))))
-            .next("take a newer package; --allow-downgrade installs the older one all the same")),
+        Ordering::Equal => Err(Error::new(
+            Code::SameVersion,
+            "the same version is installed with other content",
+        )
+        .found(with_release(offered.version.to_owned(), offered.release))
+        .wanted("a newer version")
+        .next("build it again under a new version; --allow-downgrade installs it all the same")),
+        Ordering::Less => Err(
+            Error::new(Code::Downgrade, "refusing to install an older version")
+                .found(with_release(offered.version.to_owned(), offered.release))
+                .wanted(format!(
+                    "newer than {}",
+                    with_release(installed, highest.or(current.release))
+                ))
+                .next(
+                    "take a newer package; --allow-downgrade installs the older one all the same",
+                ),
+        ),
     }
 }
 
 /// No container, but the device may remember a higher counter.
-fn older_than_ever(offered: Offered<'_>, highest: Option<u64>, allowed: Allowed) -> Result<Verdict> {
+fn older_than_ever(
+    offered: Offered<'_>,
+    highest: Option<u64>,
+    allowed: Allowed,
+) -> Result<Verdict> {
     match (offered.release, highest) {
         (Some(offered), Some(highest)) if offered < highest && !allowed.downgrade => {
-            Err(Error::new(Code::Downgrade, "refusing to install an older release than this device had")
-                .found(offered.to_string())
-                .wanted(format!("at least {highest}"))
-                .next("take a newer package; --allow-downgrade installs the older one all the same"))
+            Err(Error::new(
+                Code::Downgrade,
+                "refusing to install an older release than this device had",
+            )
+            .found(offered.to_string())
+            .wanted(format!("at least {highest}"))
+            .next("take a newer package; --allow-downgrade installs the older one all the same"))
         }
         _ => Ok(Verdict::Newer),
     }
@@ -126,7 +163,11 @@ mod tests {
     }
 
     fn offered<'a>(version: &'a str, release: Option<u64>, digest: &'a str) -> Offered<'a> {
-        Offered { version, release, manifest_digest: digest }
+        Offered {
+            version,
+            release,
+            manifest_digest: digest,
+        }
     }
 
     fn code(result: Result<Verdict>) -> Option<Code> {
@@ -144,8 +185,28 @@ mod tests {
         assert_eq!(code(judge("1.1.0-rc.1", "d2", no)), Some(Code::Downgrade));
         assert_eq!(code(judge("1.1.0", "d2", no)), Some(Code::SameVersion));
         assert_eq!(judge("1.1.0", "d1", no), Ok(Verdict::Installed));
-        assert_eq!(judge("1.1.0", "d1", Allowed { reinstall: true, ..no }), Ok(Verdict::AllowedAnyway));
-        assert_eq!(judge("1.0.0", "d2", Allowed { downgrade: true, ..no }), Ok(Verdict::AllowedAnyway));
+        assert_eq!(
+            judge(
+                "1.1.0",
+                "d1",
+                Allowed {
+                    reinstall: true,
+                    ..no
+                }
+            ),
+            Ok(Verdict::AllowedAnyway)
+        );
+        assert_eq!(
+            judge(
+                "1.0.0",
+                "d2",
+                Allowed {
+                    downgrade: true,
+                    ..no
+                }
+            ),
+            Ok(Verdict::AllowedAnyway)
+        );
         // Build metadata has no precedence: same version, other content.
         assert_eq!(code(judge("1.1.0+b2", "d2", no)), Some(Code::SameVersion));
     }
@@ -160,12 +221,25 @@ mod tests {
             previous: Some(installed("1.1.0", Some(2), "d2")),
             highest_release: Some(2),
         };
-        let judge = |v, r, d| judge(offered(v, r, d), Some(&current), Some(&state), Allowed::default());
+        let judge = |v, r, d| {
+            judge(
+                offered(v, r, d),
+                Some(&current),
+                Some(&state),
+                Allowed::default(),
+            )
+        };
         assert_eq!(judge("0.9.0", Some(3), "d3"), Ok(Verdict::Newer));
         assert_eq!(judge("1.1.0", Some(2), "d2"), Ok(Verdict::Newer));
-        assert_eq!(code(judge("1.1.0", Some(2), "other")), Some(Code::SameVersion));
+        assert_eq!(
+            code(judge("1.1.0", Some(2), "other")),
+            Some(Code::SameVersion)
+        );
         assert_eq!(code(judge("9.0.0", Some(1), "d9")), Some(Code::Downgrade));
-        assert_eq!(code(judge("9.0.0", Some(2_000_000), "d9")), Some(Code::ReleaseJump));
+        assert_eq!(
+            code(judge("9.0.0", Some(2_000_000), "d9")),
+            Some(Code::ReleaseJump)
+        );
     }
 
     /// A container somebody made by hand has no version: any package is an update.
@@ -174,6 +248,14 @@ mod tests {
         let mut current = installed("1.0.0", None, "d1");
         current.version = None;
         current.manifest_digest = None;
-        assert_eq!(judge(offered("0.1.0", None, "d2"), Some(&current), None, Allowed::default()), Ok(Verdict::Newer));
+        assert_eq!(
+            judge(
+                offered("0.1.0", None, "d2"),
+                Some(&current),
+                None,
+                Allowed::default()
+            ),
+            Ok(Verdict::Newer)
+        );
     }
 }

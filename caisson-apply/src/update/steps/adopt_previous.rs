@@ -27,10 +27,13 @@ impl Step for AdoptPrevious {
 
     fn run(&self, cx: &mut Cx<'_>) -> Result<Value, StepError> {
         let Some(parked) = look::candidate(cx)? else {
-            return Err(Error::new(Code::NoPrevious, "the parked previous container is gone").into());
+            return Err(
+                Error::new(Code::NoPrevious, "the parked previous container is gone").into(),
+            );
         };
         if parked.restart_policy != RestartPolicy::no() {
-            cx.engine.set_restart_policy(&parked.id, &RestartPolicy::no())?;
+            cx.engine
+                .set_restart_policy(&parked.id, &RestartPolicy::no())?;
         }
         let back = Role::Back.of(&cx.record.container);
         if parked.name != back {

@@ -36,10 +36,13 @@ impl Step for CreateCandidate {
         let id = create(cx, &name, &retention.tag)?;
         let made = inspect(cx, &id)?;
         if made.image_id != image.engine_id {
-            return Err(Error::new(Code::ImportMismatch, "the candidate was made from another image")
-                .found(made.image_id)
-                .wanted(image.engine_id.clone())
-                .into());
+            return Err(Error::new(
+                Code::ImportMismatch,
+                "the candidate was made from another image",
+            )
+            .found(made.image_id)
+            .wanted(image.engine_id.clone())
+            .into());
         }
         if let Some(spec) = &record.candidate {
             for (network, endpoint) in &spec.further_networks {
@@ -92,6 +95,11 @@ pub(in crate::update) fn remove_ours(cx: &Cx<'_>) -> Result<(), StepError> {
 
 fn inspect(cx: &Cx<'_>, id: &str) -> Result<Container, StepError> {
     cx.engine.container(id)?.ok_or_else(|| {
-        Error::new(Code::EngineAnswer, "the engine created a container and does not know it").at(id).into()
+        Error::new(
+            Code::EngineAnswer,
+            "the engine created a container and does not know it",
+        )
+        .at(id)
+        .into()
     })
 }

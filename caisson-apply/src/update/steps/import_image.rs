@@ -34,7 +34,11 @@ impl Step for ImportImage {
         let (Some(image), Some(incoming), Some(retention)) =
             (&record.image, &record.tags.incoming, &record.tags.retention)
         else {
-            return Err(Error::new(Code::Internal, "an update without an image reached the import").into());
+            return Err(Error::new(
+                Code::Internal,
+                "an update without an image reached the import",
+            )
+            .into());
         };
         let present = usable(cx, image)?;
         if !present {
@@ -53,12 +57,20 @@ impl Step for ImportImage {
         let mut words = String::new();
         for tag in [
             cx.record.tags.incoming.as_ref(),
-            cx.record.tags.retention.as_ref().map(|retention| &retention.tag),
+            cx.record
+                .tags
+                .retention
+                .as_ref()
+                .map(|retention| &retention.tag),
         ]
         .into_iter()
         .flatten()
         {
-            words.push_str(&cx.engine.image(tag)?.map_or("none".to_owned(), |image| image.id));
+            words.push_str(
+                &cx.engine
+                    .image(tag)?
+                    .map_or("none".to_owned(), |image| image.id),
+            );
             words.push(' ');
         }
         Ok(words + &look::words(look::candidate(cx)?.as_ref()))
@@ -72,7 +84,11 @@ impl Step for ImportImage {
         {
             cx.engine.untag_image(incoming)?;
         }
-        let image = cx.record.image.as_ref().map(|image| image.engine_id.as_str());
+        let image = cx
+            .record
+            .image
+            .as_ref()
+            .map(|image| image.engine_id.as_str());
         remove_added_tag(cx, cx.record.tags.retention.as_ref(), image)
     }
 }
@@ -101,13 +117,15 @@ fn send(cx: &mut Cx<'_>, image: &TargetImage, incoming: &str) -> Result<(), Step
         return Err(Error::new(Code::Internal, "an import without a package").into());
     };
     let mut refusal = None;
-    let answer = cx.engine.load_images(&mut |sink| match source.send(image, incoming, sink) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            refusal = Some(error);
-            Err(io::Error::other("the package was refused"))
-        }
-    });
+    let answer = cx
+        .engine
+        .load_images(&mut |sink| match source.send(image, incoming, sink) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                refusal = Some(error);
+                Err(io::Error::other("the package was refused"))
+            }
+        });
     match (answer, refusal) {
         (Ok(_), None) => Ok(()),
         // The engine said no and closed; the sink's error is only the echo of that.
@@ -121,22 +139,37 @@ fn send(cx: &mut Cx<'_>, image: &TargetImage, incoming: &str) -> Result<(), Step
 /// What the engine holds against what the manifest names.
 fn compare(image: &TargetImage, found: Option<&ImageInfo>) -> Result<(), Error> {
     let mismatch = |what: &str, found: String, wanted: String| {
-        Err(Error::new(Code::ImportMismatch, format!("the engine holds another image than the package names: {what}"))
-            .found(found)
-            .wanted(wanted)
-            .next("build the package again; if it repeats, check the engine's storage"))
+        Err(Error::new(
+            Code::ImportMismatch,
+            format!("the engine holds another image than the package names: {what}"),
+        )
+        .found(found)
+        .wanted(wanted)
+        .next("build the package again; if it repeats, check the engine's storage"))
     };
     let Some(found) = found else {
-        return mismatch("none arrived", "no image".to_owned(), image.engine_id.clone());
+        return mismatch(
+            "none arrived",
+            "no image".to_owned(),
+            image.engine_id.clone(),
+        );
     };
     if found.id != image.engine_id {
         return mismatch("its id differs", found.id.clone(), image.engine_id.clone());
     }
     if found.diff_ids != image.diff_ids {
-        return mismatch("its layers differ", found.diff_ids.join(" "), image.diff_ids.join(" "));
+        return mismatch(
+            "its layers differ",
+            found.diff_ids.join(" "),
+            image.diff_ids.join(" "),
+        );
     }
     if found.platform != image.platform {
-        return mismatch("its platform differs", found.platform.clone(), image.platform.clone());
+        return mismatch(
+            "its platform differs",
+            found.platform.clone(),
+            image.platform.clone(),
+        );
     }
     Ok(())
 }

@@ -29,14 +29,18 @@ impl Step for InsureCurrent {
     fn run(&self, cx: &mut Cx<'_>) -> Result<Value, StepError> {
         let current = present(cx)?;
         if current.restart_policy != RestartPolicy::always() {
-            cx.engine.set_restart_policy(&current.id, &RestartPolicy::always())?;
+            cx.engine
+                .set_restart_policy(&current.id, &RestartPolicy::always())?;
         }
         let now = present(cx)?.restart_policy;
         if now.name != "always" {
-            return Err(Error::new(Code::EngineUnsupported, "the engine did not keep the restart policy")
-                .found(now.name)
-                .wanted("always")
-                .into());
+            return Err(Error::new(
+                Code::EngineUnsupported,
+                "the engine did not keep the restart policy",
+            )
+            .found(now.name)
+            .wanted("always")
+            .into());
         }
         cx.sync()?;
         Ok(json!({ "was": current.restart_policy }))
@@ -50,7 +54,8 @@ impl Step for InsureCurrent {
         if let Some(current) = look::current(cx)?
             && current.restart_policy != cx.record.configured_policy
         {
-            cx.engine.set_restart_policy(&current.id, &cx.record.configured_policy)?;
+            cx.engine
+                .set_restart_policy(&current.id, &cx.record.configured_policy)?;
         }
         Ok(())
     }
@@ -70,8 +75,11 @@ pub(super) fn skip_unless_serving(record: &UpdateRecord) -> Option<&'static str>
 /// The current container, or the word that somebody removed it.
 pub(super) fn present(cx: &Cx<'_>) -> Result<crate::engine::Container, StepError> {
     look::current(cx)?.ok_or_else(|| {
-        Error::new(Code::ContainerMissing, "the current container disappeared during the update")
-            .at(cx.record.container.clone())
-            .into()
+        Error::new(
+            Code::ContainerMissing,
+            "the current container disappeared during the update",
+        )
+        .at(cx.record.container.clone())
+        .into()
     })
 }

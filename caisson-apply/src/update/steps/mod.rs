@@ -17,7 +17,7 @@ mod swap_names;
 mod verify_head;
 
 pub(in crate::update) use create_candidate::remove_ours as remove_candidate;
-pub(in crate::update) use probe::interrupted;
+pub(crate) use probe::interrupted;
 
 use serde_json::Value;
 

@@ -42,7 +42,11 @@ impl Step for PinCurrent {
     }
 
     fn undo(&self, cx: &mut Cx<'_>) -> Result<(), StepError> {
-        let image = cx.record.current.as_ref().map(|current| current.image_id.as_str());
+        let image = cx
+            .record
+            .current
+            .as_ref()
+            .map(|current| current.image_id.as_str());
         remove_added_tag(cx, cx.record.tags.pin.as_ref(), image)
     }
 }
@@ -51,7 +55,10 @@ impl Step for PinCurrent {
 pub(super) fn tag_words(cx: &Cx<'_>, binding: Option<&TagBinding>) -> Result<String, StepError> {
     match binding {
         None => Ok("none".to_owned()),
-        Some(binding) => Ok(cx.engine.image(&binding.tag)?.map_or("none".to_owned(), |image| image.id)),
+        Some(binding) => Ok(cx
+            .engine
+            .image(&binding.tag)?
+            .map_or("none".to_owned(), |image| image.id)),
     }
 }
 

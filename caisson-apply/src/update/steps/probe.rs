@@ -55,17 +55,25 @@ impl Step for Probe {
 }
 
 /// INT or TERM arrived before the commit.
-pub(in crate::update) fn interrupted() -> Error {
-    Error::new(Code::Interrupted, "the update was interrupted before the new version was committed")
-        .next("start it again when you are ready")
+pub(crate) fn interrupted() -> Error {
+    Error::new(
+        Code::Interrupted,
+        "the update was interrupted before the new version was committed",
+    )
+    .next("start it again when you are ready")
 }
 
 fn keep_current_down(cx: &Cx<'_>) -> Result<(), StepError> {
     if let Some(current) = look::current(cx)?
         && (current.running || current.restarting)
     {
-        let grace = cx.record.current.as_ref().map_or(10, |current| current.grace_secs);
-        cx.engine.stop_container(&current.id, Duration::from_secs(grace))?;
+        let grace = cx
+            .record
+            .current
+            .as_ref()
+            .map_or(10, |current| current.grace_secs);
+        cx.engine
+            .stop_container(&current.id, Duration::from_secs(grace))?;
     }
     Ok(())
 }

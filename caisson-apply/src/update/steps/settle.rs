@@ -29,7 +29,8 @@ pub(in crate::update) enum Settled {
 pub(in crate::update) fn settle(cx: &mut Cx<'_>) -> Result<Settled, StepError> {
     let Some(candidate) = look::candidate(cx)? else {
         return Ok(Settled::NewVersionLost(
-            Error::new(Code::Superseded, "the committed container is gone").at(cx.record.container.clone()),
+            Error::new(Code::Superseded, "the committed container is gone")
+                .at(cx.record.container.clone()),
         ));
     };
     disarm_current(cx)?;
@@ -45,16 +46,20 @@ pub(in crate::update) fn settle(cx: &mut Cx<'_>) -> Result<Settled, StepError> {
         }
     }
     if candidate.name != cx.record.container {
-        cx.engine.rename_container(&candidate.id, &cx.record.container)?;
+        cx.engine
+            .rename_container(&candidate.id, &cx.record.container)?;
     }
     if candidate.restart_policy != cx.record.configured_policy {
-        cx.engine.set_restart_policy(&candidate.id, &cx.record.configured_policy)?;
+        cx.engine
+            .set_restart_policy(&candidate.id, &cx.record.configured_policy)?;
     }
     cx.sync()?;
     move_live_tag(cx)?;
     park_current(cx)?;
     let dropped = drop_old_tags(cx)?;
-    Ok(Settled::Done(json!({ "container": candidate.id, "tags_removed": dropped })))
+    Ok(Settled::Done(
+        json!({ "container": candidate.id, "tags_removed": dropped }),
+    ))
 }
 
 /// The old container neither runs nor comes back.
@@ -63,11 +68,17 @@ fn disarm_current(cx: &Cx<'_>) -> Result<(), StepError> {
         return Ok(());
     };
     if current.restart_policy != RestartPolicy::no() {
-        cx.engine.set_restart_policy(&current.id, &RestartPolicy::no())?;
+        cx.engine
+            .set_restart_policy(&current.id, &RestartPolicy::no())?;
     }
     if current.running || current.restarting {
-        let grace = cx.record.current.as_ref().map_or(10, |current| current.grace_secs);
-        cx.engine.stop_container(&current.id, Duration::from_secs(grace))?;
+        let grace = cx
+            .record
+            .current
+            .as_ref()
+            .map_or(10, |current| current.grace_secs);
+        cx.engine
+            .stop_container(&current.id, Duration::from_secs(grace))?;
     }
     Ok(())
 }
@@ -106,7 +117,12 @@ fn drop_old_tags(cx: &Cx<'_>) -> Result<Vec<String>, StepError> {
     let prefix = format!("{}:", name::retention_repository(&cx.record.service.name));
     let keep: Vec<&str> = new_image_id(cx)
         .into_iter()
-        .chain(cx.record.current.as_ref().map(|current| current.image_id.as_str()))
+        .chain(
+            cx.record
+                .current
+                .as_ref()
+                .map(|current| current.image_id.as_str()),
+        )
         .collect();
     let mut dropped = Vec::new();
     for image in cx.engine.images()? {
@@ -126,7 +142,15 @@ fn drop_old_tags(cx: &Cx<'_>) -> Result<Vec<String>, StepError> {
 /// The engine's id of the image that the candidate runs.
 fn new_image_id<'a>(cx: &Cx<'a>) -> Option<&'a str> {
     match cx.record.kind {
-        UpdateKind::Load => cx.record.image.as_ref().map(|image| image.engine_id.as_str()),
-        UpdateKind::Rollback => cx.record.parked.as_ref().map(|parked| parked.image_id.as_str()),
+        UpdateKind::Load => cx
+            .record
+            .image
+            .as_ref()
+            .map(|image| image.engine_id.as_str()),
+        UpdateKind::Rollback => cx
+            .record
+            .parked
+            .as_ref()
+            .map(|parked| parked.image_id.as_str()),
     }
 }

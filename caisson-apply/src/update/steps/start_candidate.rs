@@ -27,7 +27,11 @@ impl Step for StartCandidate {
 
     fn run(&self, cx: &mut Cx<'_>) -> Result<Value, StepError> {
         let Some(candidate) = look::candidate(cx)? else {
-            return Err(Error::new(Code::CandidateStart, "the candidate disappeared before its start").into());
+            return Err(Error::new(
+                Code::CandidateStart,
+                "the candidate disappeared before its start",
+            )
+            .into());
         };
         match start_with_patience(cx, &candidate.id) {
             Ok(()) => Ok(json!({ "container": candidate.id })),
@@ -35,7 +39,8 @@ impl Step for StartCandidate {
             Err(mut failed) => {
                 failed.error.code = Code::CandidateStart;
                 failed.error.what = "the new version does not start".to_owned();
-                failed.error.next = Some("give this message to whoever built the package".to_owned());
+                failed.error.next =
+                    Some("give this message to whoever built the package".to_owned());
                 Err(failed)
             }
         }
@@ -49,8 +54,10 @@ impl Step for StartCandidate {
         if let Some(candidate) = look::candidate(cx)?
             && (candidate.running || candidate.restarting || candidate.paused)
         {
-            cx.engine
-                .stop_container(&candidate.id, Duration::from_secs(cx.record.candidate_grace_secs()))?;
+            cx.engine.stop_container(
+                &candidate.id,
+                Duration::from_secs(cx.record.candidate_grace_secs()),
+            )?;
         }
         Ok(())
     }

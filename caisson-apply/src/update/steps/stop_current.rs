@@ -35,9 +35,12 @@ impl Step for StopCurrent {
         stop_current(cx)?;
         let now = present(cx)?;
         if now.running {
-            return Err(Error::new(Code::EngineRefused, "the current container still runs after the stop")
-                .at(cx.record.container.clone())
-                .into());
+            return Err(Error::new(
+                Code::EngineRefused,
+                "the current container still runs after the stop",
+            )
+            .at(cx.record.container.clone())
+            .into());
         }
         let took = cx.host.monotonic().saturating_sub(before);
         Ok(json!({ "exit_code": now.exit_code, "took_ms": took.as_millis() }))
@@ -56,7 +59,8 @@ impl Step for StopCurrent {
 /// answer never came: "it still runs" does not mean it won't stop.
 pub(in crate::update) fn stop_current(cx: &Cx<'_>) -> Result<(), StepError> {
     if let Some(current) = &cx.record.current {
-        cx.engine.stop_container(&current.id, Duration::from_secs(current.grace_secs))?;
+        cx.engine
+            .stop_container(&current.id, Duration::from_secs(current.grace_secs))?;
     }
     Ok(())
 }
@@ -74,7 +78,11 @@ pub(in crate::update) fn start_with_patience(cx: &Cx<'_>, id: &str) -> Result<()
     loop {
         match cx.engine.start_container(id) {
             Ok(()) => return Ok(()),
-            Err(error) if error.kind == EngineErrorKind::Refused && port_is_taken(&error.message) && tries < START_TRIES => {
+            Err(error)
+                if error.kind == EngineErrorKind::Refused
+                    && port_is_taken(&error.message)
+                    && tries < START_TRIES =>
+            {
                 tries += 1;
                 cx.host.sleep(START_INTERVAL);
             }

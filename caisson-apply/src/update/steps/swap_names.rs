@@ -28,7 +28,8 @@ impl Step for SwapNames {
         if let Some(current) = look::current(cx)?
             && current.name == name
         {
-            cx.engine.rename_container(&current.id, &Role::Old.of(&name))?;
+            cx.engine
+                .rename_container(&current.id, &Role::Old.of(&name))?;
         }
         if let Some(candidate) = look::candidate(cx)?
             && candidate.name != name
@@ -51,7 +52,8 @@ impl Step for SwapNames {
         if let Some(candidate) = look::candidate(cx)?
             && candidate.name == name
         {
-            cx.engine.rename_container(&candidate.id, &cx.record.candidate_role().of(&name))?;
+            cx.engine
+                .rename_container(&candidate.id, &cx.record.candidate_role().of(&name))?;
         }
         if let Some(current) = look::current(cx)?
             && current.name != name

@@ -1,0 +1,116 @@
+//! One file per command. Each gives the exit status; errors are printed here.
+
+mod doctor;
+mod guard;
+mod history;
+mod load;
+mod package;
+mod recover;
+mod service;
+mod session;
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::Value;
+
+use crate::cli::{Cli, Command, HistoryCommand, PackageCommand, ServiceCommand};
+use crate::error::{Error, Exit, Result};
+use crate::report;
+use crate::update::context::Talk;
+
+use session::Session;
+
+/// Runs a command to its end and prints what comes of it.
+pub fn run(cli: Cli) -> Exit {
+    let json = cli.global.json;
+    let session = match Session::new(cli.global) {
+        Ok(session) => session,
+        Err(error) => return failed(&error, json),
+    };
+    let outcome = match cli.command {
+        Command::Package(PackageCommand::Validate(args)) => package::validate(&session, &args),
+        Command::Package(PackageCommand::Plan(args)) => load::plan(&session, &args),
+        Command::Package(PackageCommand::Load(args)) => load::load(&session, &args),
+        Command::Service(ServiceCommand::List) => service::list(&session),
+        Command::Service(ServiceCommand::Show { name }) => service::show(&session, &name),
+        Command::Service(ServiceCommand::Rollback(args)) => load::rollback(&session, &args),
+        Command::History(HistoryCommand::List { service, limit }) => {
+            history::list(&session, service.as_deref(), limit)
+        }
+        Command::History(HistoryCommand::Show { id }) => history::show(&session, &id),
+        Command::Recover(args) => recover::recover(&session, &args),
+        Command::Doctor(args) => doctor::doctor(&session, &args),
+        Command::Guard => guard::guard(&session),
+    };
+    match outcome {
+        Ok(exit) => exit,
+        Err(error) => failed(&error, json),
+    }
+}
+
+fn failed(error: &Error, json: bool) -> Exit {
+    if json {
+        data(&report::to_json(error).to_string());
+    }
+    talk(report::text(error).trim_end());
+    error.exit()
+}
+
+/// A line of data on standard output. A reader that went away is no reason to fail.
+fn data(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// A line of talk on standard error.
+fn talk(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
+}
+
+/// Data for a script or for a person, whichever was asked for.
+fn show(session: &Session, value: &Value, words: &[String]) {
+    if session.global.json {
+        data(&value.to_string());
+    } else {
+        for line in words {
+            data(line);
+        }
+    }
+}
+
+/// Asks before something changes.
+///
+/// # Errors
+/// `usage.declined`.
+fn confirm(session: &Session, question: &str) -> Result<()> {
+    use crate::error::Code;
+    if session.global.yes {
+        return Ok(());
+    }
+    let declined = |what: &str, next: &str| {
+        Err(Error::new(Code::Declined, what.to_owned())
+            .state("nothing changed")
+            .next(next.to_owned()))
+    };
+    if !std::io::stdin().is_terminal() {
+        return declined(
+            "nobody is there to say yes",
+            "add --yes to do it without asking",
+        );
+    }
+    let _ = write!(std::io::stderr().lock(), "{question} [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    declined("you said no", "start it again when you are ready")
+}
+
+/// Talk of an update on standard error.
+struct Terminal;
+
+impl Talk for Terminal {
+    fn say(&self, text: &str) {
+        talk(&edgepkg::error::printable(text));
+    }
+}

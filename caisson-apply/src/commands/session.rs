@@ -1,0 +1,147 @@
+//! What the commands share: the catalog, the engine, the journal and the lock,
+//! opened in the order in which their failures matter.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the command line's own reading of files and environment"
+)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::catalog::Catalog;
+use crate::cli::{DEFAULT_SERVICES, Global};
+use crate::engine::docker::DockerEngine;
+use crate::engine::socket::{Wishes, choose};
+use crate::engine::{Engine, EngineInfo};
+use crate::error::{Code, Error, Result};
+use crate::journal::sqlite::SqliteJournal;
+use crate::lock::Lock;
+use crate::main_host::MainHost;
+
+/// How long a command waits for another instance.
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The flags, with paths made absolute, and the machine.
+pub(super) struct Session {
+    pub(super) global: Global,
+    pub(super) host: MainHost,
+}
+
+impl Session {
+    pub(super) fn new(mut global: Global) -> Result<Self> {
+        // The guard and the boot unit run elsewhere: relative paths would mean other files there.
+        global.state_dir = absolute(&global.state_dir)?;
+        global.services = absolute(&global.services)?;
+        Ok(Self {
+            global,
+            host: MainHost::new(),
+        })
+    }
+
+    /// # Errors
+    /// `catalog.invalid`, `catalog.version`.
+    pub(super) fn catalog(&self) -> Result<Catalog> {
+        let path = &self.global.services;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::new(
+                Code::Catalog,
+                format!("the service catalog can't be read: {error}"),
+            )
+            .at(path.display().to_string())
+            .state("nothing changed")
+            .next("name the right file with --services, or write one (README, `services.toml`)")
+        })?;
+        Catalog::parse(&text, path)
+    }
+
+    /// The catalog, if this machine has one: `None` only where none was named and
+    /// none is in the usual place.
+    pub(super) fn catalog_if_any(&self) -> Result<Option<Catalog>> {
+        let path = &self.global.services;
+        if path == Path::new(DEFAULT_SERVICES) && !path.exists() {
+            return Ok(None);
+        }
+        self.catalog().map(Some)
+    }
+
+    /// The engine by the person's wishes.
+    ///
+    /// # Errors
+    /// `engine.unreachable`, `usage.invalid`.
+    pub(super) fn engine(&self) -> Result<DockerEngine> {
+        // Under sudo DOCKER_HOST belongs to another user's engine.
+        let docker_host = if std::env::var_os("SUDO_UID").is_some() {
+            None
+        } else {
+            std::env::var("DOCKER_HOST").ok()
+        };
+        let runtime_dir = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let chosen = choose(Wishes {
+            engine: self.global.engine.as_deref(),
+            docker_host: docker_host.as_deref(),
+            runtime_dir: runtime_dir.as_deref(),
+        })?;
+        Ok(DockerEngine::new(chosen.path))
+    }
+
+    /// # Errors
+    /// `engine.unreachable` and its kin.
+    pub(super) fn connect(&self) -> Result<(DockerEngine, EngineInfo)> {
+        let engine = self.engine()?;
+        let info = engine.info()?;
+        Ok((engine, info))
+    }
+
+    /// The lock of the engine; with `--no-sync` one in the state directory.
+    ///
+    /// # Errors
+    /// `engine.data_root`, `update.locked`.
+    pub(super) fn lock(
+        &self,
+        info: &EngineInfo,
+        no_sync: bool,
+        patience: Duration,
+    ) -> Result<Lock> {
+        let dir = if no_sync {
+            &self.global.state_dir
+        } else {
+            &info.data_root
+        };
+        Lock::take(dir, patience, &self.host)
+    }
+
+    /// The journal for writing.
+    ///
+    /// # Errors
+    /// `state.unusable`.
+    pub(super) fn journal(&self) -> Result<SqliteJournal> {
+        let journal = SqliteJournal::open(&self.global.state_dir)
+            .map_err(|error| self.state_unusable(error.message))?;
+        if let Some(notice) = journal.notice() {
+            super::talk(notice);
+        }
+        Ok(journal)
+    }
+
+    /// The journal for reading; `None` if nothing was ever written.
+    ///
+    /// # Errors
+    /// `state.unusable`.
+    pub(super) fn journal_to_read(&self) -> Result<Option<SqliteJournal>> {
+        SqliteJournal::open_read_only(&self.global.state_dir)
+            .map_err(|error| self.state_unusable(error.message))
+    }
+
+    pub(super) fn state_unusable(&self, message: String) -> Error {
+        Error::new(Code::StateUnusable, "the state directory can't be used")
+            .at(self.global.state_dir.display().to_string())
+            .found(message)
+            .state("nothing changed")
+            .next("it must be writable and have room; name another one with --state-dir")
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path)
+        .map_err(|error| Error::new(Code::Usage, format!("a path can't be used: {error}")))
+}

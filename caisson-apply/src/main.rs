@@ -1,0 +1,20 @@
+//! Parses, calls, prints, exits.
+
+use std::process::ExitCode;
+
+use caisson_apply::cli::Cli;
+use caisson_apply::commands;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; everything else is exit 2.
+            let status = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(status);
+        }
+    };
+    ExitCode::from(commands::run(cli) as u8)
+}
