@@ -1,5 +1,9 @@
 //! Tests of the format through the crate's public face, as one program: one
 //! file per question, small packages made in memory.
 
+mod damage;
+mod forge;
+mod hostile;
+mod layers;
 mod round_trip;
 mod support;
