@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod boot_unit;
 pub mod catalog;
 pub mod cli;
 pub mod commands;
