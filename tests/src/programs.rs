@@ -1,0 +1,87 @@
+//! The programs under test, built on demand by cargo, once per process. A test
+//! then never runs yesterday's binary.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// `caisson-apply` as tests run it.
+pub fn caisson_apply() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("caisson-apply", &["--profile", "dev"]))
+}
+
+/// `caisson-apply` as it is shipped: for figures of memory and time.
+pub fn caisson_apply_release() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("caisson-apply", &["--profile", "release"]))
+}
+
+/// `caisson-apply` that never starts its guard: the proof that the kill sweep can fail.
+pub fn caisson_apply_without_guard() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    // Its own folder: the same file name with another feature would replace the real one.
+    PATH.get_or_init(|| {
+        built(
+            "caisson-apply",
+            &[
+                "--features",
+                "guard-off-for-testing",
+                "--target-dir",
+                "target/guard-off",
+            ],
+        )
+    })
+}
+
+/// `caisson-pack` as tests run it.
+pub fn caisson_pack() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("caisson-pack", &["--profile", "dev"]))
+}
+
+/// The top folder of the workspace.
+pub fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests has a parent")
+}
+
+fn built(package: &str, flags: &[&str]) -> PathBuf {
+    match build(package, flags) {
+        Ok(path) => path,
+        Err(error) => panic!("building {package}: {error:#}"),
+    }
+}
+
+fn build(package: &str, flags: &[&str]) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(workspace())
+        .args([
+            "build",
+            "--quiet",
+            "--message-format",
+            "json",
+            "--package",
+            package,
+            "--bin",
+            package,
+        ])
+        .args(flags)
+        .stderr(Stdio::inherit())
+        .output()?;
+    ensure!(output.status.success(), "cargo build: {}", output.status);
+    executable(&output.stdout).context("cargo names no executable")
+}
+
+/// The `executable` of cargo's JSON messages.
+pub(crate) fn executable(messages: &[u8]) -> Option<PathBuf> {
+    messages
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
