@@ -184,6 +184,7 @@ pub enum End {
 ///
 /// # Errors
 /// When the pipes are not there: somebody called the hidden subcommand by hand.
+#[expect(clippy::disallowed_methods, reason = "opens /dev/null")]
 pub fn watch() -> std::io::Result<End> {
     // Its own session: a terminal that closes, or ^C, is not for the guard. Fails
     // only if we lead a session already, which is as good.

@@ -5,6 +5,10 @@
 //! ([`TimeLimit::Until`]: the whole exchange ends by then, however lively the
 //! peer is) or a silence ([`TimeLimit::Idle`]: for loads, whose length nobody
 //! knows, as long as bytes move).
+#![expect(
+    clippy::disallowed_methods,
+    reason = "deadlines on a socket are real time, below what the tests steer"
+)]
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

@@ -1,6 +1,10 @@
 //! For tests: an engine on a real Unix socket that answers by script. It has no
 //! containers and no opinions; it records what it was asked and misbehaves
 //! exactly as told.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an engine of the tests, on a real socket in real time"
+)]
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

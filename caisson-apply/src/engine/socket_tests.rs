@@ -1,4 +1,5 @@
 //! Which socket is chosen, and what is refused.
+#![expect(clippy::disallowed_methods, reason = "builds folders with sockets")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
