@@ -222,13 +222,18 @@ pub fn load_failure(document: &LoadDocument) -> Option<String> {
     }
 }
 
-/// A create or rename was refused because the name is in use: 409 on Docker,
-/// 500 with "is already in use" on Podman (measured).
+/// A create or rename was refused because the name is in use: 409 on Docker and
+/// for a rename on Podman 4.3; 500 with "is already in use" for a create on every
+/// Podman; 500 with its database's own words for a rename on Podman 5.8 (measured).
 pub fn is_name_clash(error: &EngineError) -> bool {
+    let says_so = error.message.contains("already in use")
+        && !error.message.contains("address already in use");
+    let database_says_so = error
+        .message
+        .contains("UNIQUE constraint failed: ContainerConfig.Name");
     error.kind == EngineErrorKind::Refused
         && matches!(error.status, Some(409 | 500))
-        && error.message.contains("already in use")
-        && !error.message.contains("address already in use")
+        && (says_so || database_says_so)
 }
 
 /// A start was refused because a published port is still bound. Docker says so

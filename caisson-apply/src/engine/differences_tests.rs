@@ -143,6 +143,9 @@ fn refusals_are_told_apart() {
     let podman = "creating container storage: the container name \"web\" is already in use by 4f1c. \
                   You have to remove that container to be able to reuse that name: that name is already in use";
     assert!(is_name_clash(&refusal(409, docker)) && is_name_clash(&refusal(500, podman)));
+    let podman_rename = "updating container config table with new configuration for container ca13: \
+                         UNIQUE constraint failed: ContainerConfig.Name";
+    assert!(is_name_clash(&refusal(500, podman_rename)));
     let docker_port = "driver failed: Bind for 0.0.0.0:80 failed: port is already allocated";
     let podman_port = "rootlessport listen tcp 0.0.0.0:80: bind: address already in use";
     for port in [docker_port, podman_port] {
