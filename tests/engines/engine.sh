@@ -1,10 +1,11 @@
 #!/bin/sh
-# clear.sh cut ROOT      a power cut of the engine in ROOT: all its processes die
-#                        at once, what lives in memory is gone, its data stays
-# clear.sh remove ROOT   the same, then everything else it left on this machine
-# clear.sh watch ROOT    waits for the end of standard input, then `remove`: the
-#                        owner holds the other end, so even `kill -9` of it clears
-# clear.sh sweep RUN     removes what dead owners left in RUN, waits for running clears
+# engine.sh watch ROOT    starts dockerd at each line `start` on standard input and
+#                         says its pid; at the end of input it removes everything:
+#                         the owner holds the other end, so even `kill -9` of it clears
+# engine.sh cut ROOT      a power cut of the engine in ROOT: all its processes die
+#                         at once, what lives in memory is gone, its data stays
+# engine.sh remove ROOT   the same, then everything else it left on this machine
+# engine.sh sweep RUN     removes what dead owners left in RUN, waits for running ones
 #
 # An engine is found by what it can't shed: the variable CAISSON_ENGINE_ROOT in
 # the environment of dockerd, containerd, shims and proxies, and the cgroup
@@ -12,13 +13,27 @@
 #
 # Files in ROOT that it reads (all but the first may be missing):
 #   name       of the engine: its cgroup, and part of no other's name
+#   tree       link to the unpacked engine
 #   data-root  where the data is, if not ROOT/data
 #   bridge     its bridge
 #   outside    folders outside ROOT that its daemons had to make
 set -u
 PATH=$PATH:/usr/sbin:/sbin
 
-cleared() {
+# A child of nobody here, so that whoever runs `watch` reaps it. The shell
+# starts background jobs deaf to INT and QUIT, and containers would inherit that.
+start_dockerd() (
+    if [ -s "$root/tree/ldpath" ]; then
+        LD_LIBRARY_PATH=$(cat "$root/tree/ldpath")
+        export LD_LIBRARY_PATH
+    fi
+    PATH=$root/tree/usr/sbin:$root/tree/usr/bin:$PATH
+    env --default-signal=INT,QUIT CAISSON_ENGINE_ROOT="$root" \
+        dockerd --config-file "$root/daemon.json" </dev/null >>"$root/log" 2>&1 &
+    echo $!
+)
+
+known() {
     name=$(cat "$root/name" 2>/dev/null)
     [ -n "$name" ] || return 1
     data=$(cat "$root/data-root" 2>/dev/null) || data=
@@ -38,7 +53,7 @@ own() {
 kill_all() {
     tries=0
     while pids=$(own) && [ -n "$pids" ]; do
-        [ $((tries += 1)) -le 200 ] || { echo "clear.sh: still running: $pids" >&2; return 1; }
+        [ $((tries += 1)) -le 200 ] || { echo "engine.sh: still running: $pids" >&2; return 1; }
         # shellcheck disable=SC2086 # one word per pid
         kill -KILL $pids 2>/dev/null
         sleep 0.05
@@ -56,7 +71,7 @@ mounts_in() {
 unmount_in() {
     tries=0
     while points=$(mounts_in "$1" | grep -vxF "${2:-}") && [ -n "$points" ]; do
-        [ $((tries += 1)) -le 20 ] || { echo "clear.sh: still mounted: $points" >&2; return 1; }
+        [ $((tries += 1)) -le 20 ] || { echo "engine.sh: still mounted: $points" >&2; return 1; }
         echo "$points" | while read -r point; do umount -l "$point" 2>/dev/null; done
     done
 }
@@ -82,7 +97,7 @@ remove_cgroups() {
 }
 
 cut() {
-    cleared || return 0
+    known || return 0
     kill_all || return 1
     remove_shim_sockets
     unmount_in "$root" || return 1
@@ -96,7 +111,7 @@ remove_bridge() {
     bridge=$(cat "$root/bridge" 2>/dev/null)
     if [ -n "$bridge" ] && [ -d "/sys/class/net/$bridge" ]; then
         if command -v ip >/dev/null; then ip link del "$bridge"
-        else "$(dirname "$root")/../20.10/bin/busybox" ip link del "$bridge"; fi
+        else "$root/tree/bin/busybox" ip link del "$bridge"; fi
     fi
 }
 
@@ -112,19 +127,21 @@ remove() {
 # `remove` by one process at a time. Whoever comes second finds nothing to do.
 locked() {
     {
-        flock -w 60 9 || { echo "clear.sh: $root.lock stays locked" >&2; return 1; }
+        flock -w 60 9 || { echo "engine.sh: $root.lock stays locked" >&2; return 1; }
         remove && rm -f "$root.lock"
     } 9<"$root.lock"
 }
 
 verb=${1:-} root=${2:-}
-case $root in /*/*) ;; *) echo "usage: clear.sh cut|remove|watch|sweep /ROOT" >&2; exit 2 ;; esac
+case $root in /*/*) ;; *) echo "usage: engine.sh watch|cut|remove|sweep /ROOT" >&2; exit 2 ;; esac
 case $verb in
 cut) cut ;;
 remove) remove ;;
 watch)
+    while read -r word; do
+        case $word in start) start_dockerd ;; esac
+    done
     trap '' INT TERM HUP
-    cat >/dev/null
     : >"$root/clearing"
     locked
     ;;
@@ -139,5 +156,5 @@ sweep)
     done
     exit $result
     ;;
-*) echo "clear.sh: unknown verb \`$verb\`" >&2; exit 2 ;;
+*) echo "engine.sh: unknown verb \`$verb\`" >&2; exit 2 ;;
 esac
