@@ -4,7 +4,8 @@
 //! Here stand paths, statuses, deadlines and limits. Framing is `http`'s, time is
 //! `connection`'s, fields are `types`', and what differs between engines is
 //! `differences`'. Nothing is retried: an unanswered call may have worked, and
-//! only the update knows how to find out.
+//! only the update knows how to find out. The file is long because the trait is:
+//! one short method per call.
 //!
 //! The engine is trusted with the machine, but may be broken, hung or replaced
 //! by something else on that socket: every call ends by a deadline, every answer
@@ -430,5 +431,5 @@ fn json_bytes(value: &Value) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "docker_tests.rs"]
+#[path = "docker_tests/mod.rs"]
 mod tests;
