@@ -9,6 +9,7 @@
 //! device.
 
 mod emit;
+mod entry_rules;
 mod lines;
 mod order;
 mod parse;
@@ -20,8 +21,8 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 
+pub(crate) use entry_rules::chunk_count;
 pub use order::FILES;
-pub(crate) use rules::chunk_count;
 
 /// The format version of this crate.
 pub const FORMAT_VERSION: u64 = 2;

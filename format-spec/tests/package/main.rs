@@ -1,9 +1,12 @@
 //! Tests of the format through the crate's public face, as one program: one
 //! file per question, small packages made in memory.
 
+mod codes;
 mod damage;
 mod forge;
 mod hostile;
 mod layers;
+mod manifest;
 mod round_trip;
+mod rules;
 mod support;
