@@ -3,12 +3,14 @@
 //! technician would. Works on any engine; what it made there is removed when it
 //! is dropped, also when the test panics.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -41,6 +43,36 @@ pub struct Device {
     pub program: PathBuf,
     /// The restart policy of the service's container.
     pub policy: String,
+    _turn: Turn,
+}
+
+/// One device at a time on one engine: a second one is another machine's, and its
+/// containers would look like leftovers to the first. Waits for its turn.
+#[derive(Debug)]
+struct Turn(PathBuf);
+
+static TAKEN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static FREED: Condvar = Condvar::new();
+
+impl Turn {
+    fn take(engine: &Path) -> Self {
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = FREED
+            .wait_while(taken, |taken| taken.contains(engine))
+            .unwrap_or_else(PoisonError::into_inner);
+        taken.insert(engine.to_owned());
+        Self(engine.to_owned())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TAKEN
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.0);
+        FREED.notify_all();
+    }
 }
 
 /// What a finished `caisson-apply` said.
@@ -60,6 +92,7 @@ impl Device {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::SeqCst)
         );
+        let turn = Turn::take(engine);
         let device = Self {
             folder: TempDir::with_prefix("caisson-device-")?,
             name,
@@ -68,6 +101,7 @@ impl Device {
             socket: engine.to_owned(),
             program: caisson_apply().to_owned(),
             policy: "unless-stopped".to_owned(),
+            _turn: turn,
         };
         device.catalog(HTTP_PROBE)?;
         Ok(device)

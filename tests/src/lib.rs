@@ -11,4 +11,5 @@ pub mod images;
 pub mod programs;
 pub mod proxy;
 pub mod sim;
+pub mod sweep;
 pub mod time;
