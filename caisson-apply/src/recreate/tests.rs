@@ -58,7 +58,7 @@ fn a_container_of_docker_20_10() {
     expected["Binds"] = json!(["shop-db:/db:z,nocopy", "/etc/shop:/config:ro"]);
     expected.insert(
         "Mounts".to_owned(),
-        json!([{"Type": "volume", "Source": "6a1f0c", "Target": "/data", "ReadOnly": false,
+        json!([{"Type": "volume", "Source": "6a1f0c", "Target": "/data",
             "VolumeOptions": {"NoCopy": true}}]),
     );
     assert_eq!(host, Value::Object(expected));

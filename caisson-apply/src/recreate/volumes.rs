@@ -54,19 +54,22 @@ struct Volume<'r> {
 impl Volume<'_> {
     /// The structured form: a bind could not hold a colon in the destination.
     fn mount(&self) -> Value {
-        json!({
+        let mut mount = json!({
             "Type": "volume",
             "Source": self.name,
             "Target": self.destination,
-            "ReadOnly": !self.writable,
             "VolumeOptions": { "NoCopy": true }
-        })
+        });
+        if !self.writable {
+            mount["ReadOnly"] = json!(true);
+        }
+        mount
     }
 }
 
 fn mounted_volumes(raw: &Value) -> Vec<Volume<'_>> {
     let mounts = raw.get("Mounts").and_then(Value::as_array);
-    mounts
+    let mut volumes: Vec<Volume<'_>> = mounts
         .into_iter()
         .flatten()
         .filter_map(Value::as_object)
@@ -77,7 +80,10 @@ fn mounted_volumes(raw: &Value) -> Vec<Volume<'_>> {
             writable: mount.get("RW") != Some(&Value::Bool(false)),
         })
         .filter(|volume| !volume.name.is_empty() && !volume.destination.is_empty())
-        .collect()
+        .collect();
+    // Engines list mounts in another order every time.
+    volumes.sort_by_key(|volume| volume.destination);
+    volumes
 }
 
 /// `name:/dest[:options]` gets `nocopy`; a bind of a host path has no copying.
@@ -174,7 +180,7 @@ fn mounts_of(host: &mut Members) -> &mut Vec<Value> {
 /// The one thing a rollback can't give back.
 fn shared_and_writable(raw: &Value, notes: &mut Vec<String>) {
     let mounts = raw.get("Mounts").and_then(Value::as_array);
-    let shared: Vec<String> = mounts
+    let mut shared: Vec<String> = mounts
         .into_iter()
         .flatten()
         .filter_map(Value::as_object)
@@ -182,6 +188,7 @@ fn shared_and_writable(raw: &Value, notes: &mut Vec<String>) {
         .filter(|mount| mount.get("RW") != Some(&Value::Bool(false)))
         .map(|mount| format!("`{}`", text(mount, "Destination")))
         .collect();
+    shared.sort_unstable();
     if !shared.is_empty() {
         notes.push(format!(
             "both versions write to {}: what the new one writes there stays after a rollback",
@@ -233,8 +240,8 @@ mod tests {
         assert_eq!(
             host["Mounts"],
             json!([
-                {"Type": "volume", "Source": "abc123", "Target": "/data", "ReadOnly": false, "VolumeOptions": {"NoCopy": true}},
-                {"Type": "volume", "Source": "def456", "Target": "/ro", "ReadOnly": true, "VolumeOptions": {"NoCopy": true}},
+                {"Type": "volume", "Source": "abc123", "Target": "/data", "VolumeOptions": {"NoCopy": true}},
+                {"Type": "volume", "Source": "def456", "Target": "/ro", "VolumeOptions": {"NoCopy": true}, "ReadOnly": true},
             ])
         );
         assert_eq!(body, json!({"Volumes": {"/other": {}}}));
