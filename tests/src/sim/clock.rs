@@ -38,7 +38,7 @@ impl SimClock for VirtualClock {
 
     /// 2026-01-01T00:00:00Z, whenever the test runs.
     fn epoch(&self) -> Duration {
-        Duration::from_secs(1_767_225_600)
+        Duration::from_hours(490_896)
     }
 }
 

@@ -240,10 +240,10 @@ fn command(config: &Value) -> Result<Vec<String>, Refusal> {
     };
     let mut command = words("Entrypoint");
     command.extend(words("Cmd"));
-    match command.is_empty() {
-        true => Err(Refusal::bad_request("No command specified")),
-        false => Ok(command),
+    if command.is_empty() {
+        return Err(Refusal::bad_request("No command specified"));
     }
+    Ok(command)
 }
 
 fn environment(config: &Value) -> Vec<(String, String)> {

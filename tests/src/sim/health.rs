@@ -65,10 +65,9 @@ impl HealthPlan {
             .iter()
             .filter_map(Value::as_str)
             .collect();
-        let command = match test.split_first()? {
-            (&"NONE", _) => return None,
-            (&"CMD" | &"CMD-SHELL", command) => command,
-            _ => return None,
+        // `NONE`, or the empty list that means the image's.
+        let (&"CMD" | &"CMD-SHELL", command) = test.split_first()? else {
+            return None;
         };
         let asks_service = command == [PROGRAM_PATH, HEALTHCHECK_ARGUMENT];
         let nanos =

@@ -182,13 +182,17 @@ impl Reply {
         );
         let empty = matches!(self.status, 204 | 304);
         if !empty {
-            bytes.push_str(&format!("Content-Type: {}\r\n", self.content_type));
+            bytes.push_str("Content-Type: ");
+            bytes.push_str(self.content_type);
+            bytes.push_str("\r\n");
         }
         let chunked = self.streamed || self.body.len() > SIZED_ANSWER_BYTES_MAX;
         if chunked {
             bytes.push_str("Transfer-Encoding: chunked\r\n");
         } else if !empty {
-            bytes.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+            bytes.push_str("Content-Length: ");
+            bytes.push_str(&self.body.len().to_string());
+            bytes.push_str("\r\n");
         }
         if !keep_alive {
             bytes.push_str("Connection: close\r\n");

@@ -297,7 +297,7 @@ fn broken(
     layers: &[String],
     sent: &[Option<&Part>],
 ) -> Option<Broken> {
-    let absent = |(layer, part): (&String, &Option<&Part>)| {
+    let absent = |(layer, part): (&String, Option<&Part>)| {
         (part.is_none() && !store.holds_layer(layer)).then(|| Broken {
             why: format!("content digest {layer}: not found"),
             layers_hidden: true,
@@ -310,7 +310,7 @@ fn broken(
         ),
         layers_hidden: false,
     };
-    let missing_layer = layers.iter().zip(sent).find_map(absent);
+    let missing_layer = layers.iter().zip(sent.iter().copied()).find_map(absent);
     missing_layer.or_else(|| (*layers != image.diff_ids).then(wrong))
 }
 

@@ -123,7 +123,7 @@ fn from_mount(mount: &Value, volume_ids: &mut dyn FnMut() -> String) -> Result<M
     };
     made.writable = !mount["ReadOnly"].as_bool().unwrap_or(false);
     if made.kind == "volume" {
-        made.mode = "z".to_owned();
+        "z".clone_into(&mut made.mode);
     }
     Ok(made)
 }

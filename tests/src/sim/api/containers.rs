@@ -104,7 +104,7 @@ pub(super) fn stop(
             })?),
         };
         // From here on the very container is meant, whatever its name becomes.
-        call.path[1] = container.id.clone();
+        call.path[1].clone_from(&container.id);
         call.deadline = machine.begin_stop(index, grace);
         return Ok(call.deadline);
     };
@@ -151,7 +151,7 @@ pub(super) fn rename(machine: &mut Machine, call: &Call, name: &str) -> Answered
         .model
         .check_name_free(new)
         .map_err(|error| Refusal::conflict(allocating(error)))?;
-    machine.model.containers[index].name = new.to_owned();
+    new.clone_into(&mut machine.model.containers[index].name);
     Ok(empty(204))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::super::container::{BoundPort, Container, Mount};
+use super::super::health::HealthWord;
 use super::super::images::SimStore;
 use super::super::machine::Machine;
 use super::super::refusal::Refusal;
@@ -100,19 +101,15 @@ fn status_text(container: &Container, now: Duration) -> String {
             format!("Exited ({}) {ago} seconds ago", container.exit_code)
         }
         status => {
-            let mut text = format!("Up {} seconds", seconds(container.started_at));
-            if status == "paused" {
-                text.push_str(" (Paused)");
-            } else if let Some(health) = &container.health {
-                let word = health.word.as_str();
-                let word = if word == "starting" {
-                    "health: starting"
-                } else {
-                    word
-                };
-                text.push_str(&format!(" ({word})"));
+            let up = format!("Up {} seconds", seconds(container.started_at));
+            match &container.health {
+                _ if status == "paused" => format!("{up} (Paused)"),
+                Some(health) if health.word == HealthWord::Starting => {
+                    format!("{up} (health: starting)")
+                }
+                Some(health) => format!("{up} ({})", health.word.as_str()),
+                None => up,
             }
-            text
         }
     }
 }
