@@ -30,7 +30,7 @@ pub fn print(error: &Error, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(text(error).as_bytes())
 }
 
-/// The error for people, as [`print`] writes it.
+/// The error for people, as [`print()`] writes it.
 pub fn text(error: &Error) -> String {
     let mut lines = vec![format!(
         "error[{}]: {}",

@@ -9,9 +9,9 @@
 //!
 //! Attacks and accidents answered here:
 //! - a huge or deeply nested file: [`TEXT_BYTES_MAX`], and the TOML parser's own depth limit;
-//! - names that would reach the engine's URLs or our own suffixes: [`names`];
+//! - names that would reach the engine's URLs or our own suffixes: `names.rs`;
 //! - two services that would swap the same container: refused;
-//! - a probe that connects to anything but plain HTTP on a named port: [`url`].
+//! - a probe that connects to anything but plain HTTP on a named port: `url.rs`.
 
 mod keys;
 mod names;

@@ -11,7 +11,7 @@
 //! The engine merges image defaults into a container once, at its creation, and its
 //! inspection shows the sum. Sending that sum back would pin the old image's
 //! environment, command and health check over the new image's, so they are
-//! subtracted: [`defaults`].
+//! subtracted: `defaults.rs`.
 
 mod create_file;
 mod defaults;
