@@ -244,6 +244,11 @@ impl Device {
         Ok(Said::of(&self.load_command(package).output()?))
     }
 
+    /// `package load` with further flags, such as `--json`.
+    pub fn load_with(&self, package: &Path, flags: &[&str]) -> Result<Said> {
+        Ok(Said::of(&self.load_command(package).args(flags).output()?))
+    }
+
     pub fn load_command(&self, package: &Path) -> Command {
         let mut command = self.command();
         command
@@ -387,12 +392,20 @@ impl Drop for Device {
 }
 
 impl Said {
-    fn of(output: &Output) -> Self {
+    /// What a program said that was run elsewhere.
+    pub fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+
+    /// The last line of standard output of a command with `--json`.
+    pub fn json(&self) -> Result<Value> {
+        let line = self.out.lines().last().unwrap_or_default();
+        serde_json::from_str(line)
+            .with_context(|| format!("no JSON: {:?}\n{}", self.out, self.err))
     }
 
     /// The exit status that was wanted, or everything that was said.

@@ -13,3 +13,4 @@ pub mod proxy;
 pub mod sim;
 pub mod sweep;
 pub mod time;
+pub mod witness;
