@@ -157,7 +157,12 @@ fn compress(
     encoder.set_pledged_src_size(Some(diff_size))?;
     for piece in incoming {
         encoder.write_all(&piece)?;
-        progress(piece.len() as u64).map_err(PackError::into_io)?;
+        if let Err(stopped) = progress(piece.len() as u64) {
+            // Freeing it would wait until every job at hand is compressed, many
+            // seconds at high levels. Somebody pressed Ctrl-C: the process ends.
+            std::mem::forget(encoder);
+            return Err(stopped.into_io());
+        }
     }
     encoder.finish()
 }

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use edgepkg::Digest;
-use edgepkg::error::printable;
 use edgepkg::manifest::{Image, Manifest};
 use serde_json::{Value, json};
 
@@ -83,7 +82,7 @@ impl PackageFacts {
             row("needs", &format_args!("engine API {version} or later"));
         }
         for (key, value) in &manifest.notes {
-            row("note", &format_args!("{key} = {}", printable(value)));
+            row("note", &format_args!("{key} = {}", for_terminal(value)));
         }
         text.push_str(&self.services());
         text.push_str(&self.images());
@@ -167,6 +166,25 @@ fn layers(image: &Image) -> String {
         String::new(),
     ]);
     columns(&rows)
+}
+
+/// A note in the author's own letters, without what would move the cursor, hide
+/// or turn around text.
+fn for_terminal(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        let is_invisible = matches!(
+            character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        );
+        if character.is_control() || is_invisible {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// Columns as wide as their widest cell.

@@ -6,7 +6,7 @@
 //! Attacks answered here: a huge or malformed `manifest.json`; files it names
 //! that are missing or outside; a config that does not have the digest it is
 //! named by; a number of layers other than the config's. Paths and links are
-//! judged by [`super::tar_index`], the layers' bytes by [`super::layer`].
+//! judged by [`super::tar_scan`], the layers' bytes by [`super::layer`].
 
 use std::io::Read as _;
 use std::path::Path;

@@ -11,6 +11,8 @@ mod file_slice;
 mod image_config;
 mod layer;
 mod tar_index;
+mod tar_path;
+mod tar_scan;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,11 @@
+//! `caisson-pack` as a pipeline uses it: the program, run on archives made by hand.
+
+mod archive;
+mod choices;
+mod codes;
+mod contents;
+mod damage;
+mod determinism;
+mod hostile;
+mod output;
+mod program;
