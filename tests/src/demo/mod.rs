@@ -1,0 +1,145 @@
+//! The whole way of a package before the reader's eyes: packed, installed,
+//! updated, rolled back, and repaired after `kill -9` in the worst moment.
+//!
+//! It runs the real programs with the command lines it prints; nothing of it is
+//! a test. Reading order: this file is the story, `engine` chooses where it
+//! plays, `stage` runs commands and clears up, `poller` watches the service.
+
+mod engine;
+mod poller;
+mod stage;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::images::ImageRecipe;
+use crate::proxy::{At, Proxy, When};
+use engine::{DemoEngine, Place};
+use poller::Poller;
+use stage::{Interruption, Stage};
+
+/// The longest wait for the service to answer again.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// From the end of the killed program until the proxy has seen it, too.
+const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// After Ctrl-C, as shells say it.
+const INTERRUPTED: u8 = 130;
+
+/// Plays the demo; 0 if everything happened as told.
+pub fn run() -> ExitCode {
+    let interruption = match Interruption::watch() {
+        Ok(interruption) => interruption,
+        Err(error) => {
+            eprintln!("caisson-demo: signals: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match play(&interruption) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if interruption.happened() => {
+            eprintln!("\ncaisson-demo: stopped ({error:#}); everything is removed");
+            ExitCode::from(INTERRUPTED)
+        }
+        Err(error) => {
+            eprintln!("\ncaisson-demo: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn play(interruption: &Interruption) -> Result<()> {
+    let place = Place::choose();
+    println!("caisson demo on {}", place.description());
+    let engine = DemoEngine::open(&place)?;
+    println!("Getting the programs and the demo service ready ...");
+    let stage = Stage::set(&engine, interruption)?;
+    stage.introduce();
+    let poller = Poller::start(stage.port());
+    install(&stage, &poller)?;
+    update(&stage, &poller)?;
+    roll_back(&stage, &poller)?;
+    kill(&stage, &poller)?;
+    stage.heading("What the device remembers");
+    stage.apply(&["history", "list"], 0)?;
+    stage.apply(&["service", "show", stage.service()], 0)?;
+    drop(poller);
+    stage.clear()?;
+    drop(engine);
+    let place = place.description();
+    println!("\nEverything is removed again. This was {place}");
+    Ok(())
+}
+
+fn install(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
+    stage.heading("1. A first package, installed where nothing runs yet");
+    let package = stage.pack("1.0.0", |recipe| recipe)?;
+    stage.apply(&["package", "validate", &package], 0)?;
+    stage.load(&package, 0)?;
+    poller.wait_for("1.0.0", PATIENCE)?;
+    Ok(())
+}
+
+fn update(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
+    stage.heading("2. An update; a poller asks the service all the time");
+    let package = stage.pack("1.1.0", |recipe| recipe)?;
+    let before = Instant::now();
+    stage.load(&package, 0)?;
+    poller.wait_for("1.1.0", PATIENCE)?;
+    stage.say(&format!(
+        "1.0.0 -> 1.1.0. {}",
+        downtime(poller.downtime(before))
+    ));
+    Ok(())
+}
+
+fn roll_back(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
+    stage.heading("3. A broken 1.2.0: it starts, answers, and crashes after two seconds");
+    let package = stage.pack("1.2.0", |recipe| recipe.with_env("CRASH_AFTER_MS", "2000"))?;
+    let (container, before) = (stage.container_id()?, Instant::now());
+    stage.load(&package, 30)?;
+    poller.wait_for("1.1.0", PATIENCE)?;
+    ensure!(
+        stage.container_id()? == container,
+        "not the container that ran before"
+    );
+    stage.say(&format!(
+        "The very container that ran before ({}) serves again. {}",
+        &container[..12],
+        downtime(poller.downtime(before))
+    ));
+    Ok(())
+}
+
+fn kill(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
+    stage.heading("4. kill -9 in the middle of a swap; nobody types a command afterwards");
+    let package = stage.pack("1.3.0", |recipe: ImageRecipe| recipe)?;
+    let socket = stage.folder().join("proxy.sock");
+    let proxy = Proxy::start(&socket, stage.engine_socket())?;
+    stage.say("A proxy before the engine kills caisson-apply as soon as the engine has");
+    stage.say("renamed the old, stopped container: the worst moment, nothing serves.");
+    proxy.arm(At::Containing("/rename".to_owned()), When::After);
+    let before = Instant::now();
+    stage.load_through(&socket, &package)?;
+    let cut = proxy.wait_done(KILL_LIMIT);
+    let cut = cut.context("caisson-apply was not killed")?;
+    stage.say(&format!(
+        "kill -9 {} after `{}`",
+        cut.request.pid, cut.request.line
+    ));
+    poller.wait_for("1.1.0", PATIENCE)?;
+    stage.say(&format!(
+        "The device repaired itself {:.1} s after the kill. {}",
+        cut.at.elapsed().as_secs_f64(),
+        downtime(poller.downtime(before))
+    ));
+    stage.say("`recover` waits until the guard has finished, and finds nothing left to do:");
+    stage.apply(&["recover"], 0)?;
+    ensure!(proxy.complaints().is_empty(), "{:?}", proxy.complaints());
+    Ok(())
+}
+
+fn downtime(time: Duration) -> String {
+    format!("No answer for {} ms in all.", time.as_millis())
+}
