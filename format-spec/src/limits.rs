@@ -4,7 +4,7 @@
 //! checked before the memory or the time it protects is spent.
 
 /// Greatest size of `manifest.toml`, in bytes. It is buffered whole. Room for
-/// about 500 layers with their entries, which is four images at the engines'
+/// about 600 layers with their entries: more than four images at the engines'
 /// own limit of layers.
 pub const MANIFEST_BYTES_MAX: u64 = 256 * 1024;
 
@@ -24,8 +24,8 @@ pub const CHUNK_BYTES: u64 = 1024 * 1024;
 /// The table is held in memory, so this is also a part of the memory budget.
 pub const CHUNK_TABLE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Greatest number of entries after `chunks.sha256`. More would not fit into
-/// the manifest; the number bounds the reader's list all the same.
+/// Greatest number of entries after `chunks.sha256`. It bounds the reader's
+/// list; blobs alone fill the manifest before they reach it.
 pub const ENTRIES_MAX: usize = 1024;
 
 /// Greatest number of images of one package.

@@ -199,7 +199,7 @@ impl<'a> Lines<'a> {
 
     /// Why the line under the cursor is wrong, where `wanted` is the key that
     /// should stand there, or nothing more of this table should.
-    fn misfit(&self, table: Table, wanted: Option<&str>) -> PackageError {
+    pub(super) fn misfit(&self, table: Table, wanted: Option<&str>) -> PackageError {
         let line = self.line();
         let key = line
             .and_then(|line| line.split_once(" = "))

@@ -71,7 +71,7 @@ impl Manifest {
     /// # Errors
     /// `pkg.format_version_unsupported` and `pkg.feature_required` from the
     /// first two lines alone; `manifest.*` and `pkg.package_type_unsupported`
-    /// for the rest, in the order of SPEC section 7.
+    /// for the rest, in the order of SPEC section 8.
     pub fn parse(bytes: &[u8]) -> Result<Self, PackageError> {
         if bytes.is_empty() || bytes.len() as u64 > MANIFEST_BYTES_MAX {
             return Err(PackageError::new(
@@ -239,6 +239,9 @@ fn parse_compatibility(lines: &mut Lines<'_>) -> Result<Compatibility, PackageEr
         min_updater_version: lines.optional_string("min_updater_version")?,
         engine_api_min: lines.optional_string("engine_api_min")?,
     };
+    if compatibility == Compatibility::default() {
+        return Err(lines.misfit(COMPATIBILITY, Some("min_updater_version")));
+    }
     lines.table_end(COMPATIBILITY)?;
     Ok(compatibility)
 }
@@ -268,6 +271,9 @@ fn parse_notes(lines: &mut Lines<'_>) -> Result<BTreeMap<String, String>, Packag
             .found(key));
         }
         notes.insert(key.to_string(), value);
+    }
+    if notes.is_empty() {
+        return Err(lines.misfit(NOTES, Some("a note's key")));
     }
     lines.table_end(NOTES)?;
     Ok(notes)

@@ -1,6 +1,6 @@
 //! The head of a package: everything before the first entry of data.
 //!
-//! The order of checks here is SPEC section 7, and decides which error wins.
+//! The order of checks here is SPEC section 8, and decides which error wins.
 //!
 //! Attacks answered: a manifest that claims to be huge (its size is judged in
 //! the header, before it is read), a manifest that does not fit its digest

@@ -75,7 +75,7 @@ impl<R: Read> PackageReader<R> {
     /// Reads and checks the head: everything before the first entry of data.
     ///
     /// # Errors
-    /// The codes of SPEC section 7, steps 1 to 12, in that order.
+    /// The codes of SPEC section 8, steps 1 to 15, in that order.
     pub fn open(src: R, options: ReadOptions) -> Result<Self, PackageError> {
         let mut source = Source::new(src);
         let head = head::read(&mut source, options.file_size)?;

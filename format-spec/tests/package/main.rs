@@ -9,4 +9,5 @@ mod layers;
 mod manifest;
 mod round_trip;
 mod rules;
+mod spec;
 mod support;
