@@ -348,6 +348,8 @@ fn refused(error: &PackageError, path: &Path) -> Error {
         .at(format!("{}, {}", path.display(), error.place));
     mapped.found.clone_from(&error.found);
     mapped.wanted.clone_from(&error.wanted);
+    // Once something was begun, unwinding says what became of it instead.
+    mapped.state = Some("nothing changed".to_owned());
     mapped.next = Some(
         if error.is_io() {
             "the stick can't be read: copy the package again, or take another stick"
