@@ -14,11 +14,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::images::ImageRecipe;
 use crate::proxy::{At, Proxy, When};
 use engine::{DemoEngine, Place};
 use poller::Poller;
-use stage::{Interruption, Stage};
+use stage::{Interruption, Stage, heading, say};
 
 /// The longest wait for the service to answer again.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -61,7 +60,7 @@ fn play(interruption: &Interruption) -> Result<()> {
     update(&stage, &poller)?;
     roll_back(&stage, &poller)?;
     kill(&stage, &poller)?;
-    stage.heading("What the device remembers");
+    heading("What the device remembers");
     stage.apply(&["history", "list"], 0)?;
     stage.apply(&["service", "show", stage.service()], 0)?;
     drop(poller);
@@ -73,7 +72,7 @@ fn play(interruption: &Interruption) -> Result<()> {
 }
 
 fn install(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
-    stage.heading("1. A first package, installed where nothing runs yet");
+    heading("1. A first package, installed where nothing runs yet");
     let package = stage.pack("1.0.0", |recipe| recipe)?;
     stage.apply(&["package", "validate", &package], 0)?;
     stage.load(&package, 0)?;
@@ -82,12 +81,12 @@ fn install(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
 }
 
 fn update(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
-    stage.heading("2. An update; a poller asks the service all the time");
+    heading("2. An update; a poller asks the service all the time");
     let package = stage.pack("1.1.0", |recipe| recipe)?;
     let before = Instant::now();
     stage.load(&package, 0)?;
     poller.wait_for("1.1.0", PATIENCE)?;
-    stage.say(&format!(
+    say(&format!(
         "1.0.0 -> 1.1.0. {}",
         downtime(poller.downtime(before))
     ));
@@ -95,16 +94,17 @@ fn update(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
 }
 
 fn roll_back(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
-    stage.heading("3. A broken 1.2.0: it starts, answers, and crashes after two seconds");
+    heading("3. A broken 1.2.0: it starts, answers, and crashes after two seconds");
     let package = stage.pack("1.2.0", |recipe| recipe.with_env("CRASH_AFTER_MS", "2000"))?;
-    let (container, before) = (stage.container_id()?, Instant::now());
+    let container = stage.container_id()?;
+    let before = Instant::now();
     stage.load(&package, 30)?;
     poller.wait_for("1.1.0", PATIENCE)?;
     ensure!(
         stage.container_id()? == container,
         "not the container that ran before"
     );
-    stage.say(&format!(
+    say(&format!(
         "The very container that ran before ({}) serves again. {}",
         &container[..12],
         downtime(poller.downtime(before))
@@ -113,28 +113,32 @@ fn roll_back(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
 }
 
 fn kill(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
-    stage.heading("4. kill -9 in the middle of a swap; nobody types a command afterwards");
-    let package = stage.pack("1.3.0", |recipe: ImageRecipe| recipe)?;
+    heading("4. kill -9 in the middle of a swap; nobody types a command afterwards");
+    let package = stage.pack("1.3.0", |recipe| recipe)?;
+    let container = stage.container_id()?;
     let socket = stage.folder().join("proxy.sock");
     let proxy = Proxy::start(&socket, stage.engine_socket())?;
-    stage.say("A proxy before the engine kills caisson-apply as soon as the engine has");
-    stage.say("renamed the old, stopped container: the worst moment, nothing serves.");
+    say("A proxy before the engine kills caisson-apply as soon as the engine has");
+    say("renamed the old, stopped container: the worst moment, nothing serves.");
     proxy.arm(At::Containing("/rename".to_owned()), When::After);
     let before = Instant::now();
     stage.load_through(&socket, &package)?;
     let cut = proxy.wait_done(KILL_LIMIT);
     let cut = cut.context("caisson-apply was not killed")?;
-    stage.say(&format!(
+    say(&format!(
         "kill -9 {} after `{}`",
-        cut.request.pid, cut.request.line
+        cut.request.pid,
+        cut.request.line.replace(&container, &container[..12])
     ));
     poller.wait_for("1.1.0", PATIENCE)?;
-    stage.say(&format!(
+    say(&format!(
         "The device repaired itself {:.1} s after the kill. {}",
         cut.at.elapsed().as_secs_f64(),
         downtime(poller.downtime(before))
     ));
-    stage.say("`recover` waits until the guard has finished, and finds nothing left to do:");
+    say("That was the guard, a process that caisson-apply had left for this case.");
+    say("When it has finished, `recover` finds nothing left to do:");
+    stage.wait_settled()?;
     stage.apply(&["recover"], 0)?;
     ensure!(proxy.complaints().is_empty(), "{:?}", proxy.complaints());
     Ok(())

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -19,6 +21,9 @@ use crate::programs::{caisson_apply, caisson_pack};
 
 /// On the demo's images, and so on their containers: what is to be removed.
 const LABEL: &str = "caisson.demo";
+
+/// A guard outlasts unanswered requests for some seconds; stops take their grace.
+const SETTLED_LIMIT: Duration = Duration::from_mins(1);
 
 /// Ctrl-C and its relatives: noticed here, obeyed between two commands. A
 /// running command gets the same signal and unwinds by itself.
@@ -104,14 +109,6 @@ impl<'a> Stage<'a> {
 
     pub(super) fn engine_socket(&self) -> &Path {
         self.api.socket()
-    }
-
-    pub(super) fn heading(&self, text: &str) {
-        println!("\n=== {text}");
-    }
-
-    pub(super) fn say(&self, text: &str) {
-        println!("  {text}");
     }
 
     /// The id of the service's container.
@@ -247,20 +244,8 @@ impl<'a> Stage<'a> {
         if self.cleared.swap(true, Ordering::SeqCst) {
             return Ok(());
         }
-        // A guard at work would make anew what is removed here: outlast it.
-        let _ = Command::new(caisson_apply())
-            .args([
-                "--services",
-                "services.toml",
-                "--state-dir",
-                "state",
-                "--engine",
-            ])
-            .arg(self.engine_socket())
-            .args(["--yes", "recover"])
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .output();
+        // A guard at work would make anew what is removed here.
+        let _ = self.wait_settled();
         self.remove_all("/containers/json?all=1", |id| {
             format!("/containers/{id}?force=1&v=1")
         })?;
@@ -270,6 +255,36 @@ impl<'a> Stage<'a> {
             let _ = fs::remove_dir(parent); // another demo may run
         }
         Ok(())
+    }
+
+    /// Waits until no update is open: none unwinds or is being recovered.
+    pub(super) fn wait_settled(&self) -> Result<()> {
+        let deadline = Instant::now() + SETTLED_LIMIT;
+        while self.an_update_is_open()? {
+            ensure!(Instant::now() < deadline, "an update stays open");
+            self.quiet(&["--yes", "recover"])?;
+            thread::sleep(Duration::from_millis(200));
+        }
+        Ok(())
+    }
+
+    fn an_update_is_open(&self) -> Result<bool> {
+        let history = self.quiet(&["--json", "history", "list"])?;
+        let mut updates = history.lines().map(serde_json::from_str::<Value>);
+        Ok(updates.any(|update| !update.is_ok_and(|update| update["outcome"].is_string())))
+    }
+
+    /// `caisson-apply` without a word on the screen. Gives its standard output.
+    fn quiet(&self, command: &[&str]) -> Result<String> {
+        let output = Command::new(caisson_apply())
+            .args(["--services", "services.toml", "--state-dir", "state"])
+            .arg("--engine")
+            .arg(self.engine_socket())
+            .args(command)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .output()?;
+        Ok(String::from_utf8(output.stdout)?)
     }
 
     /// Removes what a list shows of this demo: by its label, or by a name.
@@ -297,6 +312,16 @@ impl Drop for Stage<'_> {
             eprintln!("left behind, named {}: {error:#}", self.name);
         }
     }
+}
+
+/// Begins a chapter.
+pub(super) fn heading(text: &str) {
+    println!("\n=== {text}");
+}
+
+/// A word between the commands.
+pub(super) fn say(text: &str) {
+    println!("  {text}");
 }
 
 /// This machine's platform, as packages and catalogs spell it.

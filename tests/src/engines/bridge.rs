@@ -46,6 +46,7 @@ impl Bridge {
                         &["addr", "add", &bridge.address(), "dev", &bridge.name],
                     )?;
                     ip(tree, &["link", "set", &bridge.name, "up"])?;
+                    bridge.ask_soon_again()?;
                     return Ok(bridge);
                 }
                 // Somebody else was faster: theirs must not be removed as ours.
@@ -54,6 +55,14 @@ impl Bridge {
             }
         }
         bail!("all of 172.30.0.0/16 and 172.31.0.0/16 is in use")
+    }
+
+    /// Who asks a published port while its container is being started makes the
+    /// kernel look for an address that isn't there yet, and look again only a
+    /// second later. Every figure of a test would be that second.
+    fn ask_soon_again(&self) -> Result<()> {
+        let wait = format!("/proc/sys/net/ipv4/neigh/{}/retrans_time_ms", self.name);
+        fs::write(&wait, "20").with_context(|| wait)
     }
 
     fn exists(&self) -> bool {
