@@ -16,8 +16,6 @@ use super::{EngineError, EngineErrorKind, EngineResult};
 
 /// What is read of a refusal at most; the words are cut to [`WORDS_BYTES_MAX`] anyway.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
-/// How long an answer is awaited after the engine closed on our request.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A request as it is sent.
 #[derive(Debug)]
@@ -97,10 +95,8 @@ pub(super) fn exchange(
     let target = format!("{}{}", request.version, request.path);
     let mut bytes = http::request_head(request.method, &target, body);
     bytes.extend_from_slice(request.json.as_deref().unwrap_or_default());
+    // An engine that closed on us may have said why before.
     let sent = connection.write_all(&bytes);
-    if sent.is_err() {
-        connection.shorten(LAST_WORDS);
-    }
     let (head, mut body) = match (Response::start(connection, request.answer_bytes_max), sent) {
         (Ok(answer), _) => answer,
         (Err(_), Err(error)) => return Err(request.http_error(&HttpError::Io(error))),

@@ -37,7 +37,7 @@ pub(super) const LINES_MAX: usize = 100;
 /// A sender that makes no progress for so long looks for an early answer.
 const STALL: Duration = Duration::from_secs(1);
 /// How long an answer is awaited after the connection broke on our body.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Early answer bytes taken while sending; an engine that has more to say waits.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
 

@@ -207,6 +207,16 @@ fn an_early_refusal_without_close_is_seen() {
     assert!(started.elapsed() < Duration::from_secs(10));
 }
 
+/// A refusal that is never finished must not hold us for the idle time of a load.
+#[test]
+fn half_a_refusal_is_enough() {
+    let bytes = b"HTTP/1.1 500 X\r\nContent-Length: 500\r\n\r\nno space left".to_vec();
+    let started = Instant::now();
+    let (outcome, _) = load_against(Reply::EarlyThenHang(MIB, bytes), &mut megabytes(32));
+    assert_eq!(refused(outcome).message, "no space left");
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
 /// Progress that comes while the body is sent belongs to the answer and stops nothing.
 #[test]
 fn early_progress_is_part_of_the_answer() {
