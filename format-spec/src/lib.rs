@@ -5,7 +5,7 @@
 //! crate is the contract; where the two differ, the crate is wrong.
 //!
 //! Reading order: [`limits`], [`digest`], [`header`] (the 512 bytes before
-//! every entry), [`manifest`] (what is signed), [`derive`] (entries that
+//! every entry), [`manifest`] (what is signed), [`mod@derive`] (entries that
 //! follow from the manifest alone), [`reader`], [`layer`]. The writer is
 //! behind the feature `write`: a device never links it.
 //!

@@ -3,7 +3,7 @@
 //! The packed bytes were verified by the reader before they get here, so what
 //! this module defends against is a producer that means harm or has a bug, not
 //! damage on the way: decompression bombs (never more than `diff_size` bytes
-//! reach the sink), large windows ([`frame`]), frames after the first, and a
+//! reach the sink), large windows (`frame`), frames after the first, and a
 //! frame that never ends.
 //!
 //! It does not look into the tar inside: that is the engine's.

@@ -87,22 +87,19 @@ fn the_limits_of_the_spec_are_those_of_the_code() {
 /// One package per code. There is no `_` arm on purpose.
 fn example(code: Code) -> PackageError {
     let small = || Forge::new(&small_draft(10));
+    let changed = |change: fn(&mut Forge)| {
+        let mut forge = small();
+        change(&mut forge);
+        refused(&forge.bytes())
+    };
     let edited = |from: &str, to: &str| refused(&small().edit(from, to).bytes());
     match code {
         Code::ReadFailed => failing_source(),
         Code::Truncated => refused(&package(&small_draft(10))[..5000]),
         Code::NotVersion2 => refused(&[b'x'; 512]),
-        Code::HeaderNotCanonical => {
-            let mut forge = small();
-            forge.parts[4].0.push('x');
-            refused(&forge.bytes())
-        }
+        Code::HeaderNotCanonical => changed(|forge| forge.parts[4].0.push('x')),
         Code::PaddingNotZero => flipped(small().parts[0].1.len() + 512),
-        Code::ManifestSize => {
-            let mut forge = small();
-            forge.data("manifest.toml").clear();
-            refused(&forge.bytes())
-        }
+        Code::ManifestSize => changed(|forge| forge.data("manifest.toml").clear()),
         Code::ManifestDigestMismatch => flipped(600),
         Code::NotSupportedYet => {
             let mut forge = small();
@@ -113,21 +110,13 @@ fn example(code: Code) -> PackageError {
         Code::FormatVersionUnsupported => edited("format_version = 2", "format_version = 1"),
         Code::FeatureRequired => edited("requires = []", "requires = [\"thin\"]"),
         Code::PackageTypeUnsupported => edited("\"service\"\n", "\"trust\"\n"),
-        Code::ChunkTableMismatch => {
-            let mut forge = small();
-            forge.data("chunks.sha256")[0] ^= 1;
-            refused(&forge.bytes())
-        }
+        Code::ChunkTableMismatch => changed(|forge| forge.data("chunks.sha256")[0] ^= 1),
         Code::ChunkTableInconsistent => {
             let mut forge = small();
             forge.data("chunks.sha256")[0] ^= 1;
             refused(&forge.seal_table().bytes())
         }
-        Code::ChunkMismatch => {
-            let mut forge = small();
-            forge.data("oci-layout")[0] ^= 1;
-            refused(&forge.bytes())
-        }
+        Code::ChunkMismatch => changed(|forge| forge.data("oci-layout")[0] ^= 1),
         Code::EntryDigestMismatch => lying_digest(),
         Code::EndNotZero => flipped(package(&small_draft(10)).len() - 1),
         Code::TrailingBytes => refused(&[&package(&small_draft(10)), &b"x"[..]].concat()),

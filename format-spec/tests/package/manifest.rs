@@ -18,91 +18,94 @@ fn refused(text: &str, code: Code) -> PackageError {
     error
 }
 
+/// Text in the canonical manifest, what replaces it, and the code for that.
+const OTHER_SPELLINGS: &[(&str, &str, Code)] = &[
+    // Lines and space.
+    ("\n", "\r\n", Code::BadValue),
+    ("requires = []", "requires=[]", Code::MissingKey),
+    ("requires = []", "requires = [ ]", Code::BadValue),
+    ("requires = []", "requires = [\"b\", \"a\"]", Code::BadValue),
+    ("requires = []", "requires = [\"a\", \"a\"]", Code::BadValue),
+    ("requires = []", "requires = [\"A\"]", Code::BadValue),
+    ("mtime = ", "mtime  = ", Code::NotCanonical),
+    ("mtime = ", "mtime =  ", Code::BadValue),
+    ("mtime = ", "\"mtime\" = ", Code::NotCanonical),
+    ("mtime = ", "# a comment\nmtime = ", Code::NotCanonical),
+    (
+        "mtime = 1700000000\n",
+        "mtime = 1700000000 \n",
+        Code::BadValue,
+    ),
+    ("\n\n[notes]", "\n[notes]", Code::NotCanonical),
+    ("\n\n[notes]", "\n\n\n[notes]", Code::MissingKey),
+    ("\n[notes]\n", "\n[ notes ]\n", Code::UnknownKey),
+    ("[notes]\n", "[notes]\n\n", Code::MissingKey),
+    // Integers.
+    ("mtime = 1700000000", "mtime = 01700000000", Code::BadValue),
+    ("mtime = 1700000000", "mtime = +1700000000", Code::BadValue),
+    ("mtime = 1700000000", "mtime = -1", Code::BadValue),
+    (
+        "mtime = 1700000000",
+        "mtime = 1_700_000_000",
+        Code::BadValue,
+    ),
+    ("mtime = 1700000000", "mtime = 0x10", Code::BadValue),
+    ("mtime = 1700000000", "mtime = 1700000000.0", Code::BadValue),
+    (
+        "mtime = 1700000000",
+        "mtime = \"1700000000\"",
+        Code::BadValue,
+    ),
+    ("mtime = 1700000000", "mtime = ", Code::BadValue),
+    ("mtime = 1700000000", "mtime = true", Code::BadValue),
+    // Strings.
+    ("\"service\"", "'service'", Code::BadValue),
+    ("\"service\"", "\"\"\"service\"\"\"", Code::BadValue),
+    ("\"service\"", "service", Code::BadValue),
+    ("\"service\"", "\"service", Code::BadValue),
+    ("\"service\"", "\"serv\\u0069ce\"", Code::BadValue),
+    ("\"service\"", "\"service\\\"", Code::BadValue),
+    ("\"service\"", "\"service\" # comment", Code::BadValue),
+    ("\"service\"", "7", Code::BadValue),
+    ("with a \\\\", "with a \\/", Code::BadValue),
+    ("with a \\\\", "with a \u{7f}", Code::BadValue),
+    ("with a \\\\", "with a \u{85}", Code::BadValue),
+    ("with a \\\\", "with a \t", Code::BadValue),
+    ("with a \\\\", "with a \\r", Code::BadValue),
+    ("sha256:", "sha256:0", Code::BadValue),
+    ("sha256:", "SHA256:", Code::BadValue),
+    // Order.
+    (
+        "service = \"web\"\nservice_revision = \"web-r1\"",
+        "service_revision = \"web-r1\"\nservice = \"web\"",
+        Code::MissingKey,
+    ),
+    (
+        "release = 7\nmtime = 1700000000\n",
+        "mtime = 1700000000\nrelease = 7\n",
+        Code::NotCanonical,
+    ),
+    (
+        "release = 7\n",
+        "release = 7\nrelease = 7\n",
+        Code::MissingKey,
+    ),
+    (
+        "[notes]\nbuilt-by = \"\"\n",
+        "[notes]\nzz = \"\"\nbuilt-by = \"\"\n",
+        Code::NotCanonical,
+    ),
+    (
+        "[notes]\nbuilt-by = \"\"\n",
+        "[notes]\nbuilt-by = \"\"\nbuilt-by = \"\"\n",
+        Code::Duplicate,
+    ),
+];
+
 /// A grammar that takes a second spelling lets one signature cover two texts.
 #[test]
 fn other_spellings_are_refused() {
-    for (from, to, code) in [
-        // Lines and space.
-        ("\n", "\r\n", Code::BadValue),
-        ("requires = []", "requires=[]", Code::MissingKey),
-        ("requires = []", "requires = [ ]", Code::BadValue),
-        ("requires = []", "requires = [\"b\", \"a\"]", Code::BadValue),
-        ("requires = []", "requires = [\"a\", \"a\"]", Code::BadValue),
-        ("requires = []", "requires = [\"A\"]", Code::BadValue),
-        ("mtime = ", "mtime  = ", Code::NotCanonical),
-        ("mtime = ", "mtime =  ", Code::BadValue),
-        ("mtime = ", "\"mtime\" = ", Code::NotCanonical),
-        ("mtime = ", "# a comment\nmtime = ", Code::NotCanonical),
-        (
-            "mtime = 1700000000\n",
-            "mtime = 1700000000 \n",
-            Code::BadValue,
-        ),
-        ("\n\n[notes]", "\n[notes]", Code::NotCanonical),
-        ("\n\n[notes]", "\n\n\n[notes]", Code::MissingKey),
-        ("\n[notes]\n", "\n[ notes ]\n", Code::UnknownKey),
-        ("[notes]\n", "[notes]\n\n", Code::MissingKey),
-        // Integers.
-        ("mtime = 1700000000", "mtime = 01700000000", Code::BadValue),
-        ("mtime = 1700000000", "mtime = +1700000000", Code::BadValue),
-        ("mtime = 1700000000", "mtime = -1", Code::BadValue),
-        (
-            "mtime = 1700000000",
-            "mtime = 1_700_000_000",
-            Code::BadValue,
-        ),
-        ("mtime = 1700000000", "mtime = 0x10", Code::BadValue),
-        ("mtime = 1700000000", "mtime = 1700000000.0", Code::BadValue),
-        (
-            "mtime = 1700000000",
-            "mtime = \"1700000000\"",
-            Code::BadValue,
-        ),
-        ("mtime = 1700000000", "mtime = ", Code::BadValue),
-        ("mtime = 1700000000", "mtime = true", Code::BadValue),
-        // Strings.
-        ("\"service\"", "'service'", Code::BadValue),
-        ("\"service\"", "\"\"\"service\"\"\"", Code::BadValue),
-        ("\"service\"", "service", Code::BadValue),
-        ("\"service\"", "\"service", Code::BadValue),
-        ("\"service\"", "\"serv\\u0069ce\"", Code::BadValue),
-        ("\"service\"", "\"service\\\"", Code::BadValue),
-        ("\"service\"", "\"service\" # comment", Code::BadValue),
-        ("\"service\"", "7", Code::BadValue),
-        ("with a \\\\", "with a \\/", Code::BadValue),
-        ("with a \\\\", "with a \u{7f}", Code::BadValue),
-        ("with a \\\\", "with a \u{85}", Code::BadValue),
-        ("with a \\\\", "with a \t", Code::BadValue),
-        ("with a \\\\", "with a \\r", Code::BadValue),
-        ("sha256:", "sha256:0", Code::BadValue),
-        ("sha256:", "SHA256:", Code::BadValue),
-        // Order.
-        (
-            "service = \"web\"\nservice_revision = \"web-r1\"",
-            "service_revision = \"web-r1\"\nservice = \"web\"",
-            Code::MissingKey,
-        ),
-        (
-            "release = 7\nmtime = 1700000000\n",
-            "mtime = 1700000000\nrelease = 7\n",
-            Code::NotCanonical,
-        ),
-        (
-            "release = 7\n",
-            "release = 7\nrelease = 7\n",
-            Code::MissingKey,
-        ),
-        (
-            "[notes]\nbuilt-by = \"\"\n",
-            "[notes]\nzz = \"\"\nbuilt-by = \"\"\n",
-            Code::NotCanonical,
-        ),
-        (
-            "[notes]\nbuilt-by = \"\"\n",
-            "[notes]\nbuilt-by = \"\"\nbuilt-by = \"\"\n",
-            Code::Duplicate,
-        ),
-    ] {
+    for &(from, to, code) in OTHER_SPELLINGS {
         let canonical = text();
         assert!(canonical.contains(from), "{from:?}");
         let error = refused(&canonical.replacen(from, to, 1), code);

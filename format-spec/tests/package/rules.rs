@@ -9,75 +9,78 @@ use edgepkg::writer::PackageDraft;
 
 use crate::support::{draft, file, image, layer, noise, service, small_draft};
 
-/// The reader and the writer share these rules; here a manifest is changed as
-/// a value, where text would be clumsy.
-#[test]
+type Change = fn(&mut Manifest);
+
+/// A change of a sound manifest and the code for what it becomes.
 #[expect(
     clippy::semicolon_if_nothing_returned,
     reason = "one change per line reads as a table"
 )]
+const CONTRADICTIONS: &[(Code, Change)] = &[
+    (Code::Inconsistent, |m| {
+        m.services.retain(|s| s.service != "db")
+    }),
+    (Code::Duplicate, |m| m.services.push(m.services[1].clone())),
+    (Code::Duplicate, |m| {
+        m.services[1].service = "web".to_string();
+    }),
+    (Code::Duplicate, |m| m.images.push(m.images[2].clone())),
+    (Code::BadValue, |m| m.images[0].layers.clear()),
+    (Code::BadValue, |m| m.images[0].layers[0].size = 0),
+    (Code::BadValue, |m| m.images[0].layers[0].diff_size = 0),
+    (Code::Inconsistent, |m| m.images[0].layers[0].size += 1),
+    (Code::Inconsistent, |m| {
+        m.images[2].layers[0].diff_id = Digest::of(b"x")
+    }),
+    (Code::Inconsistent, |m| {
+        m.images[2].layers[0].digest = Digest::of(b"x")
+    }),
+    (Code::Inconsistent, |m| {
+        m.images[1].config = m.images[0].config
+    }),
+    (Code::Inconsistent, |m| {
+        let config = m.images[0].config;
+        m.images[1].layers[0].digest = config;
+    }),
+    (Code::EntriesMismatch, |m| {
+        m.images[1].config = Digest::of(b"x")
+    }),
+    (Code::EntriesMismatch, |m| {
+        m.images[1].layers[0].digest = Digest::of(b"x")
+    }),
+    (Code::EntriesMismatch, |m| m.entries.swap(3, 4)),
+    (Code::EntriesMismatch, |m| drop(m.entries.remove(8))),
+    (Code::EntriesMismatch, |m| m.images.swap(0, 1)),
+    (Code::DerivedMismatch, |m| m.live_names = true),
+    (Code::DerivedMismatch, |m| {
+        m.entries[1].sha256 = Digest::of(b"x")
+    }),
+    (Code::DerivedMismatch, |m| {
+        m.images[1].engine_manifest = Digest::of(b"x")
+    }),
+    (Code::Inconsistent, |m| {
+        m.entries[4].sha256 = Digest::of(b"x")
+    }),
+    (Code::Inconsistent, |m| m.entries[9].size += 1),
+    (Code::Inconsistent, |m| {
+        let empty = m.entries.iter_mut().find(|entry| entry.size == 0).unwrap();
+        empty.sha256 = Digest::of(b"x");
+    }),
+    (Code::Inconsistent, |m| m.chunks.size = 0),
+    (Code::FormatVersionUnsupported, |m| m.format_version = 3),
+    (Code::FeatureRequired, |m| {
+        m.requires = vec!["thin".to_string()]
+    }),
+    (Code::BadValue, |m| {
+        m.notes.insert("bell".to_string(), "\u{7}".to_string());
+    }),
+];
+
+/// The reader and the writer share these rules; here a manifest is changed as
+/// a value, where text would be clumsy.
+#[test]
 fn parts_that_contradict_each_other_are_refused() {
-    type Change = fn(&mut Manifest);
-    let cases: &[(Code, Change)] = &[
-        (Code::Inconsistent, |m| {
-            m.services.retain(|s| s.service != "db")
-        }),
-        (Code::Duplicate, |m| m.services.push(m.services[1].clone())),
-        (Code::Duplicate, |m| {
-            m.services[1].service = "web".to_string();
-        }),
-        (Code::Duplicate, |m| m.images.push(m.images[2].clone())),
-        (Code::BadValue, |m| m.images[0].layers.clear()),
-        (Code::BadValue, |m| m.images[0].layers[0].size = 0),
-        (Code::BadValue, |m| m.images[0].layers[0].diff_size = 0),
-        (Code::Inconsistent, |m| m.images[0].layers[0].size += 1),
-        (Code::Inconsistent, |m| {
-            m.images[2].layers[0].diff_id = Digest::of(b"x")
-        }),
-        (Code::Inconsistent, |m| {
-            m.images[2].layers[0].digest = Digest::of(b"x")
-        }),
-        (Code::Inconsistent, |m| {
-            m.images[1].config = m.images[0].config
-        }),
-        (Code::Inconsistent, |m| {
-            let config = m.images[0].config;
-            m.images[1].layers[0].digest = config;
-        }),
-        (Code::EntriesMismatch, |m| {
-            m.images[1].config = Digest::of(b"x")
-        }),
-        (Code::EntriesMismatch, |m| {
-            m.images[1].layers[0].digest = Digest::of(b"x")
-        }),
-        (Code::EntriesMismatch, |m| m.entries.swap(3, 4)),
-        (Code::EntriesMismatch, |m| drop(m.entries.remove(8))),
-        (Code::EntriesMismatch, |m| m.images.swap(0, 1)),
-        (Code::DerivedMismatch, |m| m.live_names = true),
-        (Code::DerivedMismatch, |m| {
-            m.entries[1].sha256 = Digest::of(b"x")
-        }),
-        (Code::DerivedMismatch, |m| {
-            m.images[1].engine_manifest = Digest::of(b"x")
-        }),
-        (Code::Inconsistent, |m| {
-            m.entries[4].sha256 = Digest::of(b"x")
-        }),
-        (Code::Inconsistent, |m| m.entries[9].size += 1),
-        (Code::Inconsistent, |m| {
-            let empty = m.entries.iter_mut().find(|entry| entry.size == 0).unwrap();
-            empty.sha256 = Digest::of(b"x");
-        }),
-        (Code::Inconsistent, |m| m.chunks.size = 0),
-        (Code::FormatVersionUnsupported, |m| m.format_version = 3),
-        (Code::FeatureRequired, |m| {
-            m.requires = vec!["thin".to_string()]
-        }),
-        (Code::BadValue, |m| {
-            m.notes.insert("bell".to_string(), "\u{7}".to_string());
-        }),
-    ];
-    for (number, (code, change)) in cases.iter().enumerate() {
+    for (number, (code, change)) in CONTRADICTIONS.iter().enumerate() {
         let mut manifest = draft().manifest().unwrap();
         change(&mut manifest);
         let error = manifest.check().expect_err("the manifest must be refused");
@@ -89,16 +92,21 @@ fn parts_that_contradict_each_other_are_refused() {
     }
 }
 
-/// Each limit is met exactly: at it a package passes, one above it does not.
-#[test]
-fn limits_hold_at_their_border() {
-    let check = |draft: &PackageDraft, allowed: bool, what: &str| match draft.manifest() {
+/// Above its limit a draft is refused for that, at its limit it passes.
+#[track_caller]
+fn check(draft: &PackageDraft, allowed: bool, what: &str) {
+    match draft.manifest() {
         Ok(_) => assert!(allowed, "{what} is above its limit"),
         Err(error) => {
             assert!(!allowed, "{what}: {error}");
             assert_eq!(error.code, Code::LimitExceeded, "{what}: {error}");
         }
-    };
+    }
+}
+
+/// Each limit is met exactly: at it a package passes, one above it does not.
+#[test]
+fn limits_of_counts_and_texts_hold_at_their_border() {
     for over in [0, 1] {
         let allowed = over == 0;
         let mut draft = small_draft(10);
@@ -134,7 +142,14 @@ fn limits_hold_at_their_border() {
             })
             .collect();
         check(&draft, allowed, "images");
+    }
+}
 
+/// The same for what is large: layers, configs, entries, chunks.
+#[test]
+fn limits_of_layers_and_data_hold_at_their_border() {
+    for over in [0, 1] {
+        let allowed = over == 0;
         let mut draft = small_draft(10);
         draft.images[0].layers = vec![layer(b"same"); limits::LAYERS_MAX + over];
         check(&draft, allowed, "layers");
