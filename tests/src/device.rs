@@ -184,39 +184,7 @@ impl Device {
         version: &str,
         flags: &[&str],
     ) -> Result<(PathBuf, ImageFacts)> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::SeqCst);
-        let image = self.folder().join(format!("image-{number}.tar"));
-        let facts = recipe.write_docker_archive(&image)?;
-        let package = self.folder().join(format!("{version}-{number}.edgepkg"));
-        let platform = &recipe.platform;
-        let output = Command::new(caisson_pack())
-            .args([
-                "build",
-                "--image",
-                &format!("docker-archive:{}", image.display()),
-            ])
-            .args(["--service", &self.name, "--service-revision", "r1"])
-            .args([
-                "--platform",
-                format!(
-                    "{}/{}/{}",
-                    platform.os, platform.architecture, platform.variant
-                )
-                .trim_end_matches('/'),
-            ])
-            .args(["--package-version", version, "--level", "3"])
-            .args(flags)
-            .arg("-o")
-            .arg(&package)
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "caisson-pack: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        fs::remove_file(&image)?;
-        Ok((package, facts))
+        pack(self.folder(), &self.name, recipe, version, flags)
     }
 
     /// `caisson-apply` with this device's flags; the caller adds the command.
@@ -404,8 +372,7 @@ impl Said {
     /// The last line of standard output of a command with `--json`.
     pub fn json(&self) -> Result<Value> {
         let line = self.out.lines().last().unwrap_or_default();
-        serde_json::from_str(line)
-            .with_context(|| format!("no JSON: {:?}\n{}", self.out, self.err))
+        serde_json::from_str(line).with_context(|| format!("no JSON: {:?}\n{}", self.out, self.err))
     }
 
     /// The exit status that was wanted, or everything that was said.
@@ -419,6 +386,46 @@ impl Said {
         );
         Ok(self)
     }
+}
+
+/// Builds a package of one image in a folder, with the real `caisson-pack`.
+pub fn pack(
+    folder: &Path,
+    service: &str,
+    recipe: &ImageRecipe,
+    version: &str,
+    flags: &[&str],
+) -> Result<(PathBuf, ImageFacts)> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::SeqCst);
+    let image = folder.join(format!("image-{number}.tar"));
+    let facts = recipe.write_docker_archive(&image)?;
+    let package = folder.join(format!("{version}-{number}.edgepkg"));
+    let platform = &recipe.platform;
+    let platform = format!(
+        "{}/{}/{}",
+        platform.os, platform.architecture, platform.variant
+    );
+    let output = Command::new(caisson_pack())
+        .args([
+            "build",
+            "--image",
+            &format!("docker-archive:{}", image.display()),
+        ])
+        .args(["--service", service, "--service-revision", "r1"])
+        .args(["--platform", platform.trim_end_matches('/')])
+        .args(["--package-version", version, "--level", "3"])
+        .args(flags)
+        .arg("-o")
+        .arg(&package)
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "caisson-pack: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    fs::remove_file(&image)?;
+    Ok((package, facts))
 }
 
 /// A port of the loopback address that nobody uses now.

@@ -4,6 +4,7 @@
 // The engine's long JSON objects are one macro call each.
 #![recursion_limit = "256"]
 
+pub mod crash;
 pub mod demo;
 pub mod device;
 pub mod digest;

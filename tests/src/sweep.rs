@@ -83,7 +83,12 @@ impl Sweep<'_> {
             complaints.is_empty(),
             "the requests can't be counted: {complaints:?}"
         );
-        let Some(cut) = proxy.done() else {
+        // The proxy notes the kill a moment after the death.
+        let cut = match ended.code() {
+            None => proxy.wait_done(Duration::from_secs(5)),
+            Some(_) => proxy.done(),
+        };
+        let Some(cut) = cut else {
             ensure!(
                 matches!(ended.code(), Some(0 | 30)),
                 "the unharmed load ended with {ended}; requests: {}",

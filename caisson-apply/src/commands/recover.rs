@@ -1,6 +1,7 @@
 //! `recover`: finishes what an interrupted update left. The boot unit and its
 //! timer call it too, so it is quiet and quick when nothing is open.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,6 +9,7 @@ use serde_json::json;
 use crate::cli::RecoverArgs;
 use crate::engine::Engine;
 use crate::engine::docker::DockerEngine;
+use crate::engine::socket::{Wishes, choose};
 use crate::error::{Code, Exit, Result};
 use crate::host::Host;
 use crate::update::context::{Device, Talk};
@@ -48,7 +50,8 @@ pub(super) fn recover(session: &Session, args: &RecoverArgs) -> Result<Exit> {
         Exit::Done
     };
     let mut words: Vec<String> = recovered.iter().map(|one| one.words.clone()).collect();
-    if words.is_empty() {
+    // The timer asks every minute; only a person wants to read that nothing was open.
+    if words.is_empty() && std::io::stdout().is_terminal() {
         words.push("nothing is open".to_owned());
     }
     show(
@@ -75,7 +78,13 @@ pub(super) fn run(
         None => Vec::new(),
     };
     let engine = match open.first() {
-        Some(record) => DockerEngine::new(&record.engine),
+        Some(record) => {
+            let wishes = Wishes {
+                engine: Some(&record.engine),
+                ..Wishes::default()
+            };
+            DockerEngine::new(choose(wishes)?.path)
+        }
         None => session.engine()?,
     };
     wait_for(&engine, session, engine_patience)?;

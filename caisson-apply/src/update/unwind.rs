@@ -65,9 +65,8 @@ pub(super) fn unwind(
             continue;
         }
         unwound.touched |= touches_service(step.id());
-        if status == StepStatus::Undone {
-            continue;
-        }
+        // A step that was undone is undone again: after a power cut the row may be
+        // there and the engine's effect not, since engines don't sync what they wrote.
         any_in_flight |= unanswered;
         write(
             device,
@@ -113,13 +112,23 @@ pub(super) fn unwind(
             "code": cause.code.as_str(), "what": cause.what, "found": cause.found,
             "place": cause.place, "evidence": cause.evidence, "touched": unwound.touched,
         });
-        let now = stamp(device.host);
-        if let Err(error) =
+        // The last row must not outlive the effects it speaks of.
+        let cx = Cx {
+            engine: device.engine,
+            host: device.host,
+            talk: device.talk,
+            record,
+            source: None,
+        };
+        let written = cx.sync().map_err(|error| error.to_string()).and_then(|()| {
+            let now = stamp(device.host);
             device
                 .journal
                 .finish(&record.update_id, Event::RolledBack, &detail, None, &now)
-        {
-            unwound.unwritten.push(error.message);
+                .map_err(|error| error.message)
+        });
+        if let Err(message) = written {
+            unwound.unwritten.push(message);
         }
     }
     unwound

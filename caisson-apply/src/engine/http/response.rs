@@ -178,9 +178,6 @@ impl<R: Read> Response<R> {
     fn begin_chunk(&mut self) -> Result<(), HttpError> {
         let line = self.input.take_line(CHUNK_LINE_BYTES_MAX, "chunk size")?;
         let size = chunk_size(&line)?;
-        if size > self.bytes_left {
-            return Err(HttpError::TooLarge(self.bytes_max));
-        }
         if size > 0 {
             self.state = BodyState::ChunkData(size);
             return Ok(());

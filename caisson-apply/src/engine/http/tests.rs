@@ -305,6 +305,29 @@ fn chunked_bodies_round_trip() {
     assert!(matches!(body_of(&wire, 100), Err(HttpError::Cut(_))));
 }
 
+/// Small and large writes keep their order, and small ones do not pile up.
+#[test]
+fn chunks_are_sent_in_order_and_in_time() {
+    let mut wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let mut chunks = ChunkedWriter::new(&mut wire);
+    let mut data = Vec::new();
+    for (n, size) in [10, CHUNK_BYTES, 1, 3 * CHUNK_BYTES, CHUNK_BYTES - 1, 2]
+        .into_iter()
+        .enumerate()
+    {
+        let piece = vec![n.to_le_bytes()[0]; size];
+        chunks.write_all(&piece).unwrap();
+        data.extend_from_slice(&piece);
+    }
+    for _ in 0..3 * CHUNK_BYTES / 100 {
+        chunks.write_all(&[9; 100]).unwrap();
+        data.extend_from_slice(&[9; 100]);
+        assert!(chunks.sink().len() + CHUNK_BYTES >= data.len(), "held back");
+    }
+    chunks.finish().unwrap();
+    assert_eq!(body_of(&wire, data.len() as u64).unwrap(), data);
+}
+
 /// Random bytes after a believable start: any result, but no panic and no hang.
 #[test]
 fn noise_never_panics() {

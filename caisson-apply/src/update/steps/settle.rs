@@ -16,6 +16,10 @@ use crate::update::record::UpdateKind;
 
 use super::stop_current::start_with_patience;
 
+/// Starts of a committed container that the engine may refuse.
+const START_TRIES: u32 = 3;
+const START_INTERVAL: Duration = Duration::from_secs(2);
+
 /// What `settle` found that decides how it ends.
 #[derive(Debug)]
 pub(in crate::update) enum Settled {
@@ -38,7 +42,7 @@ pub(in crate::update) fn settle(cx: &mut Cx<'_>) -> Result<Settled, StepError> {
     if cx.record.starts() && !candidate.running {
         if candidate.paused {
             cx.engine.unpause_container(&candidate.id)?;
-        } else if let Err(failed) = start_with_patience(cx, &candidate.id) {
+        } else if let Err(failed) = start_committed(cx, &candidate.id) {
             if failed.unanswered || failed.error.code == Code::EngineUnreachable {
                 return Err(failed);
             }
@@ -57,9 +61,26 @@ pub(in crate::update) fn settle(cx: &mut Cx<'_>) -> Result<Settled, StepError> {
     move_live_tag(cx)?;
     park_current(cx)?;
     let dropped = drop_old_tags(cx)?;
+    // The last row must not outlive the effects it speaks of.
+    cx.sync()?;
     Ok(Settled::Done(
         json!({ "container": candidate.id, "tags_removed": dropped }),
     ))
+}
+
+/// Starts the committed container, with more than one try: giving it up means going
+/// back behind the commit.
+fn start_committed(cx: &Cx<'_>, id: &str) -> Result<(), StepError> {
+    let mut tries = 1;
+    loop {
+        match start_with_patience(cx, id) {
+            Err(failed) if tries < START_TRIES && !failed.unanswered => {
+                tries += 1;
+                cx.host.sleep(START_INTERVAL);
+            }
+            outcome => return outcome,
+        }
+    }
 }
 
 /// The old container neither runs nor comes back.

@@ -1,0 +1,138 @@
+//! What must hold of a device, in one place.
+
+use anyhow::{Context, Result, ensure};
+use caisson_apply::journal::Journal;
+
+use super::world::{SERVICE, World};
+use crate::sim::{ContainerState, SimState};
+
+/// After a recovery has ended without a cut: exactly one version, the one that the
+/// commit row demands, as it was configured, and nothing left over.
+pub fn settled(world: &World) -> Result<()> {
+    let state = world.sim.state();
+    let committed = world.committed()?;
+    let wanted = if committed { "1.1.0" } else { "1.0.0" };
+    let named = state
+        .container(SERVICE)
+        .context("no container under the service's name")?;
+    ensure!(named.status == "running", "the service is {}", named.status);
+    ensure!(
+        named.version.as_deref() == Some(wanted),
+        "version {:?}, wanted {wanted}",
+        named.version
+    );
+    ensure!(
+        named.policy.name == world.configured,
+        "policy {}",
+        named.policy.name
+    );
+    ensure!(state.up().len() == 1, "{} containers run", state.up().len());
+    let old = world
+        .before
+        .container(SERVICE)
+        .context("the base was not installed")?;
+    ensure!(
+        (named.id == old.id) != committed,
+        "container {} with commit row {committed}",
+        named.id
+    );
+    if committed {
+        let parked = state
+            .container("web.caisson-previous")
+            .context("the old container is not parked")?;
+        ensure!(parked.id == old.id, "another container is parked");
+        ensure!(
+            parked.policy.name == "no",
+            "the parked container has policy {}",
+            parked.policy.name
+        );
+        ensure!(
+            state.containers.len() == 2,
+            "containers left over: {:?}",
+            names(&state)
+        );
+    } else {
+        ensure!(
+            essence(&state) == essence(&world.before),
+            "left over: {:#?}\nbefore: {:#?}",
+            essence(&state),
+            essence(&world.before)
+        );
+    }
+    let incoming: Vec<_> = state
+        .tags
+        .keys()
+        .filter(|tag| tag.contains("incoming"))
+        .collect();
+    ensure!(incoming.is_empty(), "tags left over: {incoming:?}");
+    let open = world.journal()?.open_updates()?;
+    ensure!(open.is_empty(), "{} updates are still open", open.len());
+    Ok(())
+}
+
+/// After the device came up again and before anybody recovered: the engine by
+/// itself runs one version at most, and only in the two policy calls of `settle`,
+/// after the commit, none.
+pub fn booted(world: &World) -> Result<()> {
+    let up: Vec<_> = world
+        .sim
+        .state()
+        .up()
+        .iter()
+        .map(|container| container.name.clone())
+        .collect();
+    ensure!(up.len() <= 1, "the engine started {up:?} together");
+    ensure!(
+        up.len() == 1 || world.committed()?,
+        "the engine started nothing, and there is no commit row"
+    );
+    Ok(())
+}
+
+/// A second recovery finds nothing to do.
+pub fn twice_is_once(world: &World) -> Result<()> {
+    let before = essence(&world.sim.state());
+    let again = world
+        .recover(None)
+        .map_err(|error| anyhow::anyhow!("a second recovery: {error}"))?;
+    ensure!(again.is_empty(), "a second recovery did {again:?}");
+    ensure!(
+        essence(&world.sim.state()) == before,
+        "a second recovery changed the engine"
+    );
+    Ok(())
+}
+
+/// Everything of a state but what time does to it.
+fn essence(state: &SimState) -> Vec<String> {
+    let container = |one: &ContainerState| {
+        format!(
+            "{} {} {} {} {:?} {:?}",
+            one.name, one.id, one.image_id, one.status, one.policy, one.volumes
+        )
+    };
+    let mut facts: Vec<String> = state.containers.iter().map(container).collect();
+    facts.extend(
+        state
+            .images
+            .iter()
+            .map(|image| format!("image {}", image.id)),
+    );
+    facts.extend(state.tags.iter().map(|(tag, id)| format!("tag {tag} {id}")));
+    facts.extend(
+        state
+            .volumes
+            .iter()
+            .map(|volume| format!("volume {volume}")),
+    );
+    facts.sort();
+    facts
+}
+
+fn names(state: &SimState) -> Vec<&str> {
+    state
+        .containers
+        .iter()
+        .map(|container| container.name.as_str())
+        .collect()
+}

@@ -1,0 +1,11 @@
+//! Crash points: the updating process, and the device with it, cut off at every
+//! effect it has. In one process, on the simulated engine, on a virtual clock.
+//!
+//! [`power`] counts effects and cuts; [`doubles`] puts it in front of engine,
+//! journal and machine; [`world`] is a device with a service on it;
+//! [`invariants`] says what must hold whenever a recovery ends.
+
+pub mod doubles;
+pub mod invariants;
+pub mod power;
+pub mod world;
