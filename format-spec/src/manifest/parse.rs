@@ -99,6 +99,7 @@ impl Manifest {
         }
         let manifest = parse_lines(&mut Lines::new(text, TABLES))?;
         manifest.check()?;
+        // The grammar leaves no second spelling; should it ever, this does not.
         if manifest.emit().as_bytes() != bytes {
             return Err(PackageError::new(
                 Code::NotCanonical,

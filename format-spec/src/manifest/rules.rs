@@ -155,7 +155,6 @@ impl Manifest {
     fn check_images(&self) -> Result<(), PackageError> {
         let list = "manifest.toml, [[images]]";
         count("images", self.images.len(), 1, IMAGES_MAX, list)?;
-        let mut names = BTreeSet::new();
         for (position, image) in self.images.iter().enumerate() {
             let place = format!("{list} {}", position + 1);
             form(
@@ -172,14 +171,8 @@ impl Manifest {
                 "a normalized platform such as linux/arm64",
                 &place,
             )?;
-            if !names.insert((&image.reference, &image.platform)) {
-                return Err(fault(
-                    Code::Duplicate,
-                    "two images of one reference and platform",
-                    &place,
-                )
-                .found(format!("{} for {}", image.reference, image.platform)));
-            }
+            // That no two images share reference and platform follows: the
+            // service that uses them would have two images for one platform.
             if !self
                 .services
                 .iter()

@@ -1,7 +1,7 @@
 //! Damage on the way: flipped bits, lost ends, bytes too many, moved blocks.
 
 use edgepkg::Code;
-use edgepkg::reader::ReadOptions;
+use edgepkg::reader::{PackageReader, ReadOptions};
 
 use crate::support::{Random, draft, package, read_all, read_with, small_draft};
 
@@ -79,6 +79,28 @@ fn bytes_too_many_are_refused() {
         let known = read_with(&long, options).expect_err("a long package");
         assert_eq!(known.code, Code::TrailingBytes, "{known}");
     }
+}
+
+/// Where the file's size is known, a wrong one is found before data is read,
+/// so that nobody waits for gigabytes to learn it.
+#[test]
+fn a_known_size_is_judged_at_once() {
+    let bytes = package(&small_draft(300));
+    let size = bytes.len() as u64;
+    let open = |file_size| {
+        let options = ReadOptions {
+            file_size: Some(file_size),
+            check_digests: false,
+        };
+        PackageReader::open(&bytes[..], options)
+            .map(|reader| reader.file_bytes())
+            .map_err(|error| error.code)
+    };
+    assert_eq!(open(size), Ok(size));
+    assert_eq!(open(size - 1), Err(Code::Truncated));
+    assert_eq!(open(0), Err(Code::Truncated));
+    assert_eq!(open(size + 1), Err(Code::TrailingBytes));
+    assert_eq!(open(u64::MAX), Err(Code::TrailingBytes));
 }
 
 /// Blocks that are swapped, lost, doubled or overwritten: no other bytes than

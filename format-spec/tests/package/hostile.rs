@@ -124,7 +124,8 @@ fn versions_and_features_are_judged_before_the_rest() {
 fn the_time_of_headers_is_the_manifests() {
     let mut forge = Forge::new(&draft());
     forge.mtime += 1;
-    assert_refused(&forge.bytes(), Code::HeaderNotCanonical);
+    let error = assert_refused(&forge.bytes(), Code::HeaderNotCanonical);
+    assert_eq!(error.place, "header of manifest.toml at byte 0");
 }
 
 /// Entries that are renamed, moved, lost or added under right digests.

@@ -237,6 +237,25 @@ fn frames_that_lie_are_damaged() {
     }
 }
 
+/// A frame that goes on after the size it promised, with a window so small
+/// that the decoder library hands out blocks beyond it: the sink must not see
+/// them.
+#[test]
+fn a_frame_that_goes_on_gives_no_byte_more() {
+    let unpacked = noise(8, 2_000_000);
+    let mut lying = encoder_frame(&unpacked, |encoder| {
+        encoder.set_pledged_src_size(Some(2_000_000))?;
+        encoder.window_log(17)
+    });
+    assert_eq!(lying[4], 0x80, "a window, and a content size of four bytes");
+    lying[6..10].copy_from_slice(&1_000_000_u32.to_le_bytes());
+    let mut layer = described(&lying, &unpacked);
+    layer.diff_size = 1_000_000;
+    let (result, sink) = decoded(&lying, &layer);
+    assert_eq!(result, Err(Code::LayerDamaged));
+    assert!(!sink.is_empty() && sink == unpacked[..sink.len()]);
+}
+
 /// Whatever follows the frame is a second content: refused.
 #[test]
 fn bytes_after_the_frame_are_refused() {
