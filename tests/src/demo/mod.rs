@@ -12,8 +12,10 @@ mod stage;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
+use crate::images::service_binary;
+use crate::programs::{caisson_apply, caisson_pack};
 use crate::proxy::{At, Proxy, When};
 use engine::{DemoEngine, Place};
 use poller::Poller;
@@ -53,6 +55,7 @@ fn play(interruption: &Interruption) -> Result<()> {
     println!("caisson demo on {}", place.description());
     let engine = DemoEngine::open(&place)?;
     println!("Getting the programs and the demo service ready ...");
+    build(interruption)?;
     let stage = Stage::set(&engine, interruption)?;
     stage.introduce();
     let poller = Poller::start(stage.port());
@@ -69,6 +72,24 @@ fn play(interruption: &Interruption) -> Result<()> {
     let place = place.description();
     println!("\nEverything is removed again. This was {place}");
     Ok(())
+}
+
+/// Builds what the demo runs. Ctrl-C ends cargo, which for a test would be
+/// reason to panic.
+fn build(interruption: &Interruption) -> Result<()> {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let built = std::panic::catch_unwind(|| {
+        caisson_pack();
+        caisson_apply();
+        service_binary();
+    });
+    std::panic::set_hook(usual);
+    ensure!(!interruption.happened(), "interrupted");
+    built.map_err(|panic| {
+        let words = panic.downcast_ref::<String>();
+        anyhow!(words.cloned().unwrap_or_default())
+    })
 }
 
 fn install(stage: &Stage<'_>, poller: &Poller) -> Result<()> {

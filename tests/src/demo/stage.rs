@@ -16,7 +16,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::engine::DemoEngine;
 use crate::device::free_port;
 use crate::engines::{EngineApi, engines_dir};
-use crate::images::{ImageRecipe, host_platform, service_binary};
+use crate::images::{ImageRecipe, host_platform};
 use crate::programs::{caisson_apply, caisson_pack};
 
 /// On the demo's images, and so on their containers: what is to be removed.
@@ -80,9 +80,6 @@ impl<'a> Stage<'a> {
         fs::write(stage.folder.join("services.toml"), stage.catalog()?)?;
         let create = serde_json::to_string_pretty(&stage.create_body())?;
         fs::write(stage.folder.join("create.json"), create)?;
-        caisson_pack();
-        caisson_apply();
-        service_binary();
         Ok(stage)
     }
 
