@@ -225,4 +225,4 @@ pub fn watch() -> std::io::Result<End> {
 
 /// How long the guard waits for the lock of the process that died, or of another
 /// instance that is recovering already.
-pub const LOCK_PATIENCE: Duration = Duration::from_secs(600);
+pub const LOCK_PATIENCE: Duration = Duration::from_mins(10);

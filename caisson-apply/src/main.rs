@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use caisson_apply::cli::Cli;
-use caisson_apply::commands;
+use caisson_apply::commands::{self, Guarding};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -16,5 +16,5 @@ fn main() -> ExitCode {
             return ExitCode::from(status);
         }
     };
-    ExitCode::from(commands::run(cli) as u8)
+    ExitCode::from(commands::run(cli, Guarding::On) as u8)
 }

@@ -1,6 +1,8 @@
 //! The names we give to containers, images and labels on the engine. They are
 //! how recovery finds its way without a journal, so they are frozen.
 
+use std::fmt::Write as _;
+
 use crate::engine::RestartPolicy;
 
 /// Every label of ours starts with this.
@@ -75,7 +77,7 @@ pub fn retention_repository(service: &str) -> String {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
             repository.push(char::from(byte));
         } else {
-            repository.push_str(&format!("-{byte:02x}"));
+            let _ = write!(repository, "-{byte:02x}");
         }
     }
     repository

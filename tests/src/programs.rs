@@ -23,18 +23,7 @@ pub fn caisson_apply_release() -> &'static Path {
 /// `caisson-apply` that never starts its guard: the proof that the kill sweep can fail.
 pub fn caisson_apply_without_guard() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    // Its own folder: the same file name with another feature would replace the real one.
-    PATH.get_or_init(|| {
-        built(
-            "caisson-apply",
-            &[
-                "--features",
-                "guard-off-for-testing",
-                "--target-dir",
-                "target/guard-off",
-            ],
-        )
-    })
+    PATH.get_or_init(|| built_bin("caisson-tests", "caisson-apply-without-guard", &[]))
 }
 
 /// `caisson-pack` as tests run it.
@@ -51,13 +40,17 @@ pub fn workspace() -> &'static Path {
 }
 
 fn built(package: &str, flags: &[&str]) -> PathBuf {
-    match build(package, flags) {
+    built_bin(package, package, flags)
+}
+
+fn built_bin(package: &str, bin: &str, flags: &[&str]) -> PathBuf {
+    match build(package, bin, flags) {
         Ok(path) => path,
-        Err(error) => panic!("building {package}: {error:#}"),
+        Err(error) => panic!("building {bin}: {error:#}"),
     }
 }
 
-fn build(package: &str, flags: &[&str]) -> Result<PathBuf> {
+fn build(package: &str, bin: &str, flags: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .current_dir(workspace())
@@ -69,7 +62,7 @@ fn build(package: &str, flags: &[&str]) -> Result<PathBuf> {
             "--package",
             package,
             "--bin",
-            package,
+            bin,
         ])
         .args(flags)
         .stderr(Stdio::inherit())

@@ -12,10 +12,10 @@ use super::recover;
 use super::session::Session;
 
 /// The engine may be gone for as long as somebody needs to repair it.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+const ENGINE_PATIENCE: Duration = Duration::from_hours(24);
 /// Tries, with growing pauses: after the last the boot unit or the next command goes on.
 const TRIES: u32 = 20;
-const PAUSE_MAX: Duration = Duration::from_secs(60);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 pub(super) fn guard(session: &Session) -> Result<Exit> {
     let end = watch().map_err(|error| {

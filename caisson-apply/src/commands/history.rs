@@ -1,5 +1,7 @@
 //! `history list` and `history show`.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Exit, Result};
@@ -65,6 +67,11 @@ fn unreadable(error: JournalError) -> Error {
 /// One update in one line.
 fn line(update: &UpdateSummary) -> String {
     let unknown = || "unknown".to_owned();
+    let from = if update.first_install {
+        "nothing".to_owned()
+    } else {
+        update.from_version.clone().unwrap_or_else(unknown)
+    };
     let outcome = match (update.outcome.as_deref(), update.kind.as_str()) {
         (Some("done"), "rollback") => "went back by hand",
         (Some("done"), _) => "done",
@@ -86,7 +93,7 @@ fn line(update: &UpdateSummary) -> String {
         &update.update_id[..update.update_id.len().min(8)],
         date(update.started_ms),
         printable(&update.service),
-        printable(&update.from_version.clone().unwrap_or_else(unknown)),
+        printable(&from),
         printable(&update.to_version.clone().unwrap_or_else(unknown)),
     )
 }
@@ -94,18 +101,18 @@ fn line(update: &UpdateSummary) -> String {
 fn step_line(row: &Row) -> String {
     let detail = match &row.detail {
         Value::Null => String::new(),
-        Value::Object(fields) => fields
-            .iter()
-            .filter(|(key, value)| {
+        Value::Object(fields) => {
+            let shown = fields.iter().filter(|(key, value)| {
                 !value.is_null() && !matches!(key.as_str(), "rounds" | "evidence")
-            })
-            .map(|(key, value)| {
+            });
+            shown.fold(String::new(), |mut words, (key, value)| {
                 let text = value
                     .as_str()
                     .map_or_else(|| value.to_string(), str::to_owned);
-                format!("  {key}={}", printable(&text))
+                let _ = write!(words, "  {key}={}", printable(&text));
+                words
             })
-            .collect(),
+        }
         other => format!("  {}", printable(&other.to_string())),
     };
     format!(

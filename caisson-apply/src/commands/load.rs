@@ -1,29 +1,29 @@
 //! `package plan`, `package load` and `service rollback`: everything up to the
-//! first effect, then the update.
+//! yes of the person.
 
-use std::ffi::OsString;
+use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::catalog::{Catalog, ServiceEntry};
-use crate::cli::{LoadArgs, Promises, RollbackArgs};
+use crate::catalog::ServiceEntry;
+use crate::cli::{LoadArgs, RollbackArgs};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineInfo};
 use crate::error::{Code, Error, Exit, Result};
-use crate::guard::Guard;
+use crate::host::Host;
 use crate::import::Import;
 use crate::journal::Journal;
-use crate::journal::sqlite::SqliteJournal;
-use crate::package::{ImportSource, Package, UPDATER_VERSION};
+use crate::package::{ImportSource, Package};
 use crate::progress::{Progress, Style};
-use crate::update::context::{Device, ImageSource};
 use crate::update::plan::{self, Facts, Identity, Options, Plan};
 use crate::update::record::UpdateRecord;
 use crate::update::recover as recovery;
-use crate::update::{self, Finished};
 
+use super::choose::{choose, known, updater_fits};
+use super::doctor::boot_unit_installed;
+use super::perform::{WITHOUT_BOOT_UNIT, agree, perform, recover_first};
 use super::session::{LOCK_PATIENCE, Session};
-use super::{Terminal, confirm, show, talk};
+use super::show;
 
 /// `package plan`: what a load would do. Needs no lock and changes nothing.
 pub(super) fn plan(session: &Session, args: &LoadArgs) -> Result<Exit> {
@@ -132,111 +132,6 @@ fn open(session: &Session, args: &LoadArgs) -> Result<(ServiceEntry, plan::Offer
     Ok((service, offer, source))
 }
 
-/// # Errors
-/// `device.updater_too_old`.
-pub(super) fn updater_fits(package: &Package) -> Result<()> {
-    let Some(min) = &package.manifest().compatibility.min_updater_version else {
-        return Ok(());
-    };
-    let parse = |text: &str| semver::Version::parse(text).ok();
-    if parse(min).is_none_or(|min| parse(UPDATER_VERSION).is_some_and(|ours| ours >= min)) {
-        return Ok(());
-    }
-    Err(Error::new(
-        Code::UpdaterTooOld,
-        "the package needs a newer caisson-apply",
-    )
-    .at(package.path.display().to_string())
-    .found(UPDATER_VERSION)
-    .wanted(format!("{min} or newer"))
-    .state("nothing changed")
-    .next("install the newer caisson-apply first"))
-}
-
-/// The one service that is meant.
-///
-/// # Errors
-/// `device.service_unknown`, `device.service_ambiguous`.
-pub(super) fn choose<'c>(
-    catalog: &'c Catalog,
-    package: &Package,
-    wanted: Option<&str>,
-) -> Result<&'c ServiceEntry> {
-    if let Some(name) = wanted {
-        return known(catalog, name);
-    }
-    let mut both: Vec<&ServiceEntry> = catalog
-        .services
-        .iter()
-        .filter(|service| {
-            package
-                .manifest()
-                .services
-                .iter()
-                .any(|row| row.service == service.name)
-        })
-        .collect();
-    both.dedup_by(|a, b| a.name == b.name);
-    match both.as_slice() {
-        [one] => Ok(one),
-        [] => {
-            let has: Vec<_> = package
-                .manifest()
-                .services
-                .iter()
-                .map(|row| row.service.as_str())
-                .collect();
-            let ours: Vec<_> = catalog
-                .services
-                .iter()
-                .map(|service| service.name.as_str())
-                .collect();
-            Err(Error::new(
-                Code::ServiceUnknown,
-                "the package has no service of this device",
-            )
-            .at(package.path.display().to_string())
-            .found(has.join(", "))
-            .wanted(ours.join(", "))
-            .state("nothing changed")
-            .next("take the package that was built for this device"))
-        }
-        several => {
-            let names: Vec<_> = several
-                .iter()
-                .map(|service| service.name.as_str())
-                .collect();
-            Err(Error::new(
-                Code::ServiceAmbiguous,
-                "the package has several services of this device",
-            )
-            .found(names.join(", "))
-            .state("nothing changed")
-            .next("say which one with --service; load the others one by one"))
-        }
-    }
-}
-
-/// # Errors
-/// `device.service_unknown`.
-pub(super) fn known<'c>(catalog: &'c Catalog, name: &str) -> Result<&'c ServiceEntry> {
-    catalog.service(name).ok_or_else(|| {
-        let ours: Vec<_> = catalog
-            .services
-            .iter()
-            .map(|service| service.name.as_str())
-            .collect();
-        Error::new(
-            Code::ServiceUnknown,
-            format!("the catalog has no service `{name}`"),
-        )
-        .at(catalog.path.display().to_string())
-        .found(ours.join(", "))
-        .state("nothing changed")
-        .next("`caisson-apply service list` shows the names")
-    })
-}
-
 fn plan_load(
     session: &Session,
     engine: &DockerEngine,
@@ -301,102 +196,14 @@ fn bound(engine: &dyn Engine, tag: &str) -> Result<Option<String>> {
 }
 
 fn identity(session: &Session, engine: &DockerEngine) -> Identity {
-    use crate::host::Host;
     let mut update_id = String::with_capacity(32);
     for byte in session.host.unique() {
-        update_id.push_str(&format!("{byte:02x}"));
+        let _ = write!(update_id, "{byte:02x}");
     }
     Identity {
         update_id,
         engine: engine.address(),
     }
-}
-
-const WITHOUT_BOOT_UNIT: &str = "the boot unit is not installed: after a power cut the engine brings the right \
-     version back by itself, but nobody finishes the update until the next command; \
-     `caisson-apply doctor --install-boot-unit` installs it";
-
-fn boot_unit_installed(session: &Session, engine: &str) -> bool {
-    super::doctor::boot_unit_installed(session, engine)
-}
-
-/// Shows the plan and asks.
-fn agree(session: &Session, planned: &Plan, promises: &Promises) -> Result<()> {
-    if !promises.no_boot_unit && !boot_unit_installed(session, &planned.record.engine) {
-        return Err(Error::new(Code::BootUnitMissing, WITHOUT_BOOT_UNIT)
-            .state("nothing changed")
-            .next("install it, or add --no-boot-unit to go on without"));
-    }
-    for line in &planned.words {
-        talk(&format!("- {line}"));
-    }
-    confirm(session, "Do this now?")
-}
-
-/// Finishes what an earlier process left before anything new begins.
-fn recover_first(
-    session: &Session,
-    engine: &DockerEngine,
-    journal: &mut SqliteJournal,
-) -> Result<()> {
-    let mut device = Device {
-        engine,
-        journal,
-        host: &session.host,
-        talk: &Terminal,
-    };
-    for recovered in recovery::recover(&mut device)? {
-        talk(&recovered.words);
-    }
-    Ok(())
-}
-
-/// From the first effect to the last row.
-fn perform(
-    session: &Session,
-    engine: &DockerEngine,
-    journal: &mut SqliteJournal,
-    record: &UpdateRecord,
-    source: Option<&mut dyn ImageSource>,
-) -> Result<Exit> {
-    session.host.catch_signals().map_err(|error| {
-        Error::new(Code::Internal, format!("signals can't be caught: {error}"))
-            .state("nothing changed")
-    })?;
-    let guard = start_guard(session, record)?;
-    let mut device = Device {
-        engine,
-        journal,
-        host: &session.host,
-        talk: &Terminal,
-    };
-    let outcome = update::execute(&mut device, record, source);
-    let unfinished = match &outcome {
-        Ok(finished) => finished.cleanup_pending.is_some(),
-        Err(error) => error.exit() == Exit::NeedsAPerson,
-    };
-    // What is left open here stays the guard's: it goes on trying when we are gone.
-    match guard {
-        Some(guard) if unfinished => drop(guard),
-        Some(guard) => guard.good_end(),
-        None => {}
-    }
-    finished(session, record, &outcome?)
-}
-
-fn start_guard(session: &Session, record: &UpdateRecord) -> Result<Option<Guard>> {
-    if cfg!(feature = "guard-off-for-testing") {
-        return Ok(None);
-    }
-    let flags: [OsString; 6] = [
-        "--state-dir".into(),
-        session.global.state_dir.clone().into(),
-        "--engine".into(),
-        record.engine.clone().into(),
-        "--services".into(),
-        session.global.services.clone().into(),
-    ];
-    Guard::start(&flags, &session.global.state_dir).map(Some)
 }
 
 fn already_installed(session: &Session, record: &UpdateRecord) -> Exit {
@@ -410,33 +217,4 @@ fn already_installed(session: &Session, record: &UpdateRecord) -> Exit {
     });
     show(session, &value, &[words]);
     Exit::Done
-}
-
-fn finished(session: &Session, record: &UpdateRecord, finished: &Finished) -> Result<Exit> {
-    let version = record
-        .version
-        .clone()
-        .unwrap_or_else(|| "the previous version".to_owned());
-    let service = &record.service.name;
-    let mut words = vec![if record.starts() {
-        format!("service `{service}` runs {version}")
-    } else {
-        format!("service `{service}` is on {version} and stopped, as before")
-    }];
-    if let Some(pending) = &finished.cleanup_pending {
-        words.push(format!(
-            "tidying up is not finished and goes on by itself: {pending}"
-        ));
-    }
-    let value = json!({
-        "result": "done",
-        "service": service,
-        "version": version,
-        "update_id": record.update_id,
-        "running": record.starts(),
-        "cleanup_pending": finished.cleanup_pending.as_ref().map_or(Value::Bool(false), |_| Value::Bool(true)),
-        "exit": 0,
-    });
-    show(session, &value, &words);
-    Ok(Exit::Done)
 }

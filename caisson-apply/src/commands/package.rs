@@ -8,7 +8,7 @@ use crate::error::{Error, Exit, Result};
 use crate::package::Package;
 use crate::progress::{Progress, Style};
 
-use super::load::{choose, updater_fits};
+use super::choose::{choose, updater_fits};
 use super::session::Session;
 use super::show;
 

@@ -10,7 +10,7 @@ use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{InstalledVersion, Journal, ServiceState};
 use crate::name::{LABEL_VERSION, Role};
 
-use super::load::known;
+use super::choose::known;
 use super::session::Session;
 use super::{data, show as show_one, talk};
 

@@ -18,6 +18,8 @@ use crate::journal::sqlite::SqliteJournal;
 use crate::lock::Lock;
 use crate::main_host::MainHost;
 
+use super::Guarding;
+
 /// How long a command waits for another instance.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -25,16 +27,18 @@ pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Session {
     pub(super) global: Global,
     pub(super) host: MainHost,
+    pub(super) guarding: Guarding,
 }
 
 impl Session {
-    pub(super) fn new(mut global: Global) -> Result<Self> {
+    pub(super) fn new(mut global: Global, guarding: Guarding) -> Result<Self> {
         // The guard and the boot unit run elsewhere: relative paths would mean other files there.
         global.state_dir = absolute(&global.state_dir)?;
         global.services = absolute(&global.services)?;
         Ok(Self {
             global,
             host: MainHost::new(),
+            guarding,
         })
     }
 

@@ -63,6 +63,8 @@ pub struct UpdateSummary {
     pub kind: String,
     pub from_version: Option<String>,
     pub to_version: Option<String>,
+    /// There was no container of the service before.
+    pub first_install: bool,
     pub started_ms: i64,
     /// The final row, if there is one.
     pub outcome: Option<String>,

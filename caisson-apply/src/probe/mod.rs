@@ -98,12 +98,12 @@ impl Watch<'_> {
             good_in_a_row = if good { good_in_a_row + 1 } else { 0 };
             keep(
                 &mut rounds,
-                json!({ "at_ms": (now - begin).as_millis(), "good": good, "saw": words }),
+                json!({ "at_ms": now.saturating_sub(begin).as_millis(), "good": good, "saw": words }),
             );
             if good_in_a_row >= self.settings.successes && now.saturating_sub(up_since) >= stable {
                 return Ok(json!({
                     "probes": kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>(),
-                    "took_ms": (now - begin).as_millis(),
+                    "took_ms": now.saturating_sub(begin).as_millis(),
                     "rounds": rounds,
                 }));
             }

@@ -125,7 +125,11 @@ impl From<Error> for StepError {
 impl From<EngineError> for StepError {
     fn from(error: EngineError) -> Self {
         Self {
-            unanswered: error.kind == EngineErrorKind::Unanswered,
+            // An answer that makes no sense says as little about the effect as none.
+            unanswered: matches!(
+                error.kind,
+                EngineErrorKind::Unanswered | EngineErrorKind::Malformed
+            ),
             error: engine_error(&error),
         }
     }

@@ -176,7 +176,7 @@ impl World {
     /// The process that recovers.
     pub fn recover(&self, cut: Option<(u32, Side)>) -> Result<Vec<Recovered>, Error> {
         self.power.on(cut);
-        self.with_device(3, |device| recover(device))
+        self.with_device(3, recover)
     }
 
     /// The journal as it lies on the disk.

@@ -9,6 +9,8 @@ use crate::host::{Host, Space};
 use crate::journal::{InstalledVersion, ServiceState};
 use crate::name::{LABEL_RELEASE, LABEL_UPDATE, LABEL_VERSION, Role};
 
+use super::Options;
+
 /// Where containerd keeps its store when it is a service of its own.
 const CONTAINERD_ROOT: &str = "/var/lib/containerd";
 
@@ -75,6 +77,15 @@ impl Facts {
             sync_dirs,
             space,
         })
+    }
+
+    /// The file systems that the update syncs; none if the person does without.
+    pub(super) fn dirs_to_sync(&self, options: Options) -> Vec<PathBuf> {
+        if options.no_sync {
+            Vec::new()
+        } else {
+            self.sync_dirs.clone()
+        }
     }
 
     /// What the device knows of the installed version: the journal's row if it is

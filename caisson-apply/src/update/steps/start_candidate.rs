@@ -38,7 +38,7 @@ impl Step for StartCandidate {
             Err(failed) if failed.unanswered => Err(failed),
             Err(mut failed) => {
                 failed.error.code = Code::CandidateStart;
-                failed.error.what = "the new version does not start".to_owned();
+                "the new version does not start".clone_into(&mut failed.error.what);
                 failed.error.next =
                     Some("give this message to whoever built the package".to_owned());
                 Err(failed)

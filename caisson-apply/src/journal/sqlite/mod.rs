@@ -1,8 +1,10 @@
-//! The journal in SQLite: one file in the state directory, WAL, `synchronous=FULL`
+//! The journal in `SQLite`: one file in the state directory, WAL, `synchronous=FULL`
 //! (with `NORMAL` a power cut may lose the last commits).
 //!
 //! A damaged file is moved aside with a word and a new one begun: it never
 //! blocks an update for ever. A file of a newer version is left alone.
+
+mod file;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,32 +12,15 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row as SqlRow, params};
 use serde_json::Value;
 
+use file::{OpenError, create_state_dir, move_file_aside, open_checked, uri_path};
+
 use super::{
     Event, Journal, JournalError, JournalResult, Row, ServiceState, Stamp, StepId, UpdateSummary,
 };
 use crate::update::record::UpdateRecord;
 
-/// `user_version` of the schema below.
-const SCHEMA_VERSION: i64 = 1;
-/// Page cache in KiB: rows are few and small, memory on the device is not plenty.
-const CACHE_KIB: i64 = 256;
 /// How long a writer waits for another process, such as `history` reading.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-const SCHEMA: &str = "
-CREATE TABLE updates (
-  update_id TEXT PRIMARY KEY, service TEXT NOT NULL, kind TEXT NOT NULL,
-  from_version TEXT, to_version TEXT, record TEXT NOT NULL,
-  wall_ms INTEGER NOT NULL, boot_id TEXT NOT NULL
-) STRICT;
-CREATE TABLE steps (
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, update_id TEXT NOT NULL REFERENCES updates(update_id),
-  service TEXT NOT NULL, step TEXT NOT NULL, event TEXT NOT NULL, detail TEXT NOT NULL,
-  wall_ms INTEGER NOT NULL, boot_id TEXT NOT NULL
-) STRICT;
-CREATE INDEX steps_of_update ON steps(update_id, seq);
-CREATE TABLE services (service TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT;
-";
 
 /// The real journal.
 #[derive(Debug)]
@@ -74,19 +59,22 @@ impl SqliteJournal {
             return Ok(None);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let read = |db: &Connection| db.query_row("SELECT count(*) FROM updates", [], |_| Ok(()));
-        let db =
-            match Connection::open_with_flags(&path, flags).and_then(|db| read(&db).map(|()| db)) {
-                Ok(db) => db,
-                // WAL needs a writable shared-memory file; on a read-only file system
-                // nobody else can be writing, so the file is read as it lies there.
-                Err(_) => {
-                    let uri = format!("file:{}?immutable=1", uri_path(&path));
-                    Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
-                        .map_err(from_sql)?
-                }
-            };
-        db.busy_timeout(BUSY_TIMEOUT).map_err(from_sql)?;
+        let read = |db: Connection| {
+            db.busy_timeout(BUSY_TIMEOUT)?;
+            db.query_row("SELECT count(*) FROM updates", [], |_| Ok(()))?;
+            Ok(db)
+        };
+        let opened = Connection::open_with_flags(&path, flags).and_then(read);
+        // WAL needs a writable shared-memory file; on a read-only file system nobody
+        // else can be writing, so the file is read as it lies there.
+        let db = match opened {
+            Err(error) if needs_writing(&error) => {
+                let uri = format!("file:{}?immutable=1", uri_path(&path));
+                Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+                    .map_err(from_sql)?
+            }
+            opened => opened.map_err(from_sql)?,
+        };
         Ok(Some(Self {
             path,
             db,
@@ -312,7 +300,8 @@ impl Journal for SqliteJournal {
                 "SELECT u.update_id, u.service, u.kind, u.from_version, u.to_version, u.wall_ms,
                    f.event, f.wall_ms, f.detail,
                    EXISTS (SELECT 1 FROM steps c WHERE c.update_id = u.update_id AND c.event = 'committed')
-                   AND NOT EXISTS (SELECT 1 FROM steps a WHERE a.update_id = u.update_id AND a.event = 'aborted')
+                   AND NOT EXISTS (SELECT 1 FROM steps a WHERE a.update_id = u.update_id AND a.event = 'aborted'),
+                   json_valid(u.record) AND json_extract(u.record, '$.current') IS NULL
                  FROM updates u LEFT JOIN steps f ON f.update_id = u.update_id
                    AND f.event IN ('done', 'rolled_back', 'superseded')
                  WHERE ?1 IS NULL OR u.service = ?1 ORDER BY u.rowid DESC LIMIT ?2",
@@ -323,6 +312,14 @@ impl Journal for SqliteJournal {
             .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
             .map_err(from_sql)
     }
+}
+
+/// Could the file not be opened because of its file system?
+fn needs_writing(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    )
 }
 
 fn read_row(row: &SqlRow<'_>) -> rusqlite::Result<JournalResult<Row>> {
@@ -363,140 +360,11 @@ fn read_summary(row: &SqlRow<'_>) -> rusqlite::Result<UpdateSummary> {
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or(Value::Null),
         committed: row.get(9)?,
+        first_install: row.get(10)?,
     })
 }
 
-enum OpenError {
-    Damaged(String),
-    Other(String),
-}
-
-impl OpenError {
-    fn into_journal(self) -> JournalError {
-        match self {
-            Self::Damaged(message) | Self::Other(message) => JournalError { message },
-        }
-    }
-}
-
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        let damaged = matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
-        );
-        if damaged {
-            Self::Damaged(error.to_string())
-        } else {
-            Self::Other(error.to_string())
-        }
-    }
-}
-
-fn open_checked(path: &Path) -> Result<Connection, OpenError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(BUSY_TIMEOUT)?;
-    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    db.pragma_update(None, "synchronous", "FULL")?;
-    let check: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if check != "ok" {
-        return Err(OpenError::Damaged(check));
-    }
-    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match version {
-        0 => {
-            let transaction =
-                db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            // Another process may have created it while we waited for the lock.
-            let now: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-            if now == 0 {
-                transaction.execute_batch(SCHEMA)?;
-                transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            }
-            transaction.commit()?;
-        }
-        SCHEMA_VERSION => {}
-        newer => {
-            return Err(OpenError::Other(format!(
-                "{} was written by a newer caisson-apply (schema {newer}, this one knows {SCHEMA_VERSION})",
-                path.display()
-            )));
-        }
-    }
-    Ok(db)
-}
-
-/// Moves the database and its companions to names that say so; gives the new name.
-fn move_file_aside(path: &Path) -> JournalResult<PathBuf> {
-    let io = |error: std::io::Error| JournalError {
-        message: format!("{}: {error}", path.display()),
-    };
-    let free = (1..)
-        .map(|n| path.with_file_name(format!("caisson.db.damaged-{n}")))
-        .find(|candidate| !candidate.exists())
-        .expect("some number is free");
-    for suffix in ["-wal", "-shm", ""] {
-        let from = PathBuf::from(format!("{}{suffix}", path.display()));
-        if from.exists() {
-            rename(&from, &PathBuf::from(format!("{}{suffix}", free.display()))).map_err(io)?;
-        }
-    }
-    if let Some(folder) = path.parent() {
-        std::fs::File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(io)?;
-    }
-    Ok(free)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the journal's own file, and only when it is damaged"
-)]
-fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::rename(from, to)
-}
-
-/// Creates the state directory and makes its name durable: a journal in a
-/// directory that a power cut forgets is no journal.
-#[expect(clippy::disallowed_methods, reason = "the journal's own directory")]
-fn create_state_dir(state_dir: &Path) -> JournalResult<()> {
-    let io = |error: std::io::Error| JournalError {
-        message: format!("{}: {error}", state_dir.display()),
-    };
-    if state_dir.is_dir() {
-        return Ok(());
-    }
-    std::fs::create_dir_all(state_dir).map_err(io)?;
-    for folder in state_dir
-        .ancestors()
-        .take(3)
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        if let Ok(folder) = std::fs::File::open(folder) {
-            folder.sync_all().map_err(io)?;
-        }
-    }
-    Ok(())
-}
-
-/// A path inside a SQLite URI.
-fn uri_path(path: &Path) -> String {
-    let mut text = String::new();
-    for byte in path.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'?' | b'#' | b'%' => text.push_str(&format!("%{byte:02x}")),
-            other if other.is_ascii() => text.push(char::from(*other)),
-            other => text.push_str(&format!("%{other:02x}")),
-        }
-    }
-    text
-}
-
+#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
 fn from_sql(error: rusqlite::Error) -> JournalError {
     JournalError {
         message: error.to_string(),
