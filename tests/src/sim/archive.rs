@@ -1,5 +1,5 @@
 //! Reads the body of `POST /images/load`: a plain tar, every file hashed, only
-//! small JSON files and the names inside layers kept. Memory doesn't grow with
+//! small JSON files and the paths inside layers kept. Memory doesn't grow with
 //! the layers.
 //!
 //! What the files mean is decided in `load`.
@@ -15,8 +15,8 @@ use crate::digest;
 
 /// Naming files and configs are far smaller; layers that begin like JSON aren't parsed.
 const JSON_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Names kept of one layer; beyond it the layer's content counts as unknown.
-const NAMES_MAX: usize = 10_000;
+/// Paths kept of one layer; beyond it the layer's content counts as unknown.
+const PATHS_MAX: usize = 10_000;
 
 /// A file of the archive.
 #[derive(Debug, Clone)]
@@ -25,8 +25,16 @@ pub(super) struct Part {
     pub(super) bytes: u64,
     /// The exact bytes and their meaning, if it is a small JSON file.
     pub(super) json: Option<(Vec<u8>, Value)>,
-    /// Paths inside, if it is a tar that could be listed.
-    pub(super) names: Option<BTreeSet<String>>,
+    /// What is inside, if it is a tar that could be listed.
+    pub(super) listing: Option<LayerListing>,
+}
+
+/// The files of a layer.
+#[derive(Debug, Clone)]
+pub(super) struct LayerListing {
+    pub(super) paths: BTreeSet<String>,
+    /// Of the files' content: what engines show as the size of a layer.
+    pub(super) content_bytes: u64,
 }
 
 /// All files of the archive by path.
@@ -61,7 +69,7 @@ fn read_part(content: &mut dyn Read, bytes: u64) -> io::Result<Part> {
     let mut hashing = BufReader::with_capacity(64 * 1024, Hashing::new(content));
     let looks_like_json = matches!(hashing.fill_buf()?.first(), Some(b'{' | b'['));
     let mut json = None;
-    let mut names = None;
+    let mut listing = None;
     if looks_like_json && bytes <= JSON_BYTES_MAX {
         let mut text = Vec::new();
         hashing.read_to_end(&mut text)?;
@@ -69,7 +77,7 @@ fn read_part(content: &mut dyn Read, bytes: u64) -> io::Result<Part> {
             .ok()
             .map(|value| (text, value));
     } else {
-        names = list(&mut hashing);
+        listing = list(&mut hashing);
     }
     io::copy(&mut hashing, &mut io::sink())?;
     let hashing = hashing.into_inner();
@@ -82,24 +90,29 @@ fn read_part(content: &mut dyn Read, bytes: u64) -> io::Result<Part> {
         digest: digest::finish(hashing.hash),
         bytes,
         json,
-        names,
+        listing,
     })
 }
 
-/// The paths in a layer; `None` if it isn't a tar or has too many.
-fn list(layer: &mut dyn Read) -> Option<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
+/// What a layer has; `None` if it isn't a tar or has too many files.
+fn list(layer: &mut dyn Read) -> Option<LayerListing> {
+    let mut listing = LayerListing {
+        paths: BTreeSet::new(),
+        content_bytes: 0,
+    };
     for entry in Archive::new(layer).entries().ok()? {
-        let path = entry.ok()?.path().ok()?.to_string_lossy().into_owned();
-        names.insert(format!(
+        let entry = entry.ok()?;
+        let path = entry.path().ok()?.to_string_lossy().into_owned();
+        listing.paths.insert(format!(
             "/{}",
             path.trim_start_matches("./").trim_matches('/')
         ));
-        if names.len() > NAMES_MAX {
+        listing.content_bytes += entry.size();
+        if listing.paths.len() > PATHS_MAX {
             return None;
         }
     }
-    Some(names)
+    Some(listing)
 }
 
 struct Hashing<R> {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::health::{HealthPlan, HealthState};
 use super::restart::{Ended, RestartPolicy};
+use crate::digest;
 
 /// A published port while the payload runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,16 @@ pub(super) enum Phase {
     Exited,
 }
 
+/// How far the newest start came; what the engine made on the way stays visible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Attempt {
+    Never,
+    /// The network couldn't be set up.
+    Network,
+    /// The payload was to be executed.
+    Payload,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LogLine {
     pub(super) at: Duration,
@@ -111,6 +122,7 @@ pub(super) struct Container {
 
     pub(super) phase: Phase,
     pub(super) health: Option<HealthState>,
+    pub(super) attempt: Attempt,
     pub(super) started_before: bool,
     /// A client stopped or killed it since its last start.
     pub(super) by_hand: bool,
@@ -210,6 +222,12 @@ impl Container {
         }
     }
 
+    /// Of its place in a network; the same in every run.
+    pub(super) fn endpoint_id(&self, network: &str) -> String {
+        let id = digest::of(format!("endpoint {network} {}", self.id).as_bytes());
+        digest::hex_part(&id).to_owned()
+    }
+
     pub(super) fn stop_signal(&self) -> &str {
         self.config
             .get("StopSignal")
@@ -227,9 +245,20 @@ impl Container {
         Duration::from_secs(seconds)
     }
 
+    /// A start came this far.
+    pub(super) fn note_attempt(&mut self, attempt: Attempt) {
+        self.attempt = self.attempt.max(attempt);
+        if self.host_config["Runtime"].is_null() {
+            self.host_config["Runtime"] = "runc".into();
+        }
+    }
+
     /// It goes down together with its engine. Between a crash and a restart there
     /// is no payload, so the code of the crash stays.
     pub(super) fn goes_down(&mut self, exit_code: i64, now: Duration) {
+        if let Some(health) = &mut self.health {
+            health.unwatched();
+        }
         if let Phase::Running(_) = self.phase {
             self.exit_code = exit_code;
             self.finished_at = Some(now);

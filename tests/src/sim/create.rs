@@ -7,7 +7,7 @@ use std::time::Duration;
 use caisson_test_service::Behaviour;
 use serde_json::{Map, Value, json};
 
-use super::container::{Container, Phase, PortWish};
+use super::container::{Attempt, Container, Phase, PortWish};
 use super::defaults;
 use super::health::HealthPlan;
 use super::images::{Image, no_such_image};
@@ -76,6 +76,7 @@ impl Model {
             behaviour,
             phase: Phase::Created,
             health: None,
+            attempt: Attempt::Never,
             started_before: false,
             by_hand: false,
             restart_count: 0,
@@ -331,8 +332,8 @@ fn missing_program(image: &Image, program: &str) -> Option<String> {
     let files = image.files.as_ref()?;
     (program.starts_with('/') && !files.contains(program)).then(|| {
         format!(
-            "OCI runtime create failed: container_linux.go:380: starting container process caused: \
-             exec: \"{program}\": stat {program}: no such file or directory: unknown"
+            "failed to create shim task: OCI runtime create failed: runc create failed: unable to \
+             start container process: exec: \"{program}\": stat {program}: no such file or directory: unknown"
         )
     })
 }

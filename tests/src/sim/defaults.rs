@@ -29,9 +29,29 @@ pub(super) fn config(hostname: &str) -> Value {
     })
 }
 
+/// The `Config` of an image as Docker's own store shows it.
+pub(super) fn image_config(given: &Value) -> Value {
+    let mut shown = config("");
+    // An image's is shorter: what it doesn't say about these isn't there.
+    for key in ["ExposedPorts", "Healthcheck", "StopSignal"] {
+        shown
+            .as_object_mut()
+            .and_then(|shown| shown.shift_remove(key));
+    }
+    shown["Labels"] = Value::Null;
+    for (key, value) in given.as_object().into_iter().flatten() {
+        shown[key] = value.clone();
+    }
+    shown
+}
+
 /// `HostConfig`: the engine's values with the request's over them.
 pub(super) fn host_config(asked: &Value) -> Value {
     let mut config = silent_host_config();
+    if asked.is_object() {
+        // Without a word about the host, this is filled in by the first start only.
+        config["Runtime"] = json!("runc");
+    }
     for (key, value) in asked.as_object().into_iter().flatten() {
         if !value.is_null() {
             config[key] = value.clone();
@@ -39,6 +59,12 @@ pub(super) fn host_config(asked: &Value) -> Value {
     }
     if config["NetworkMode"] == "" {
         config["NetworkMode"] = json!("default");
+    }
+    // Without a word about swap, a container gets as much of it as memory.
+    if let (Some(memory @ 1..), Some(0)) =
+        (config["Memory"].as_u64(), config["MemorySwap"].as_u64())
+    {
+        config["MemorySwap"] = json!(memory * 2);
     }
     config
 }
@@ -74,7 +100,6 @@ fn silent_host_config() -> Value {
         "UTSMode": "",
         "UsernsMode": "",
         "ShmSize": 67_108_864,
-        "Runtime": "runc",
         "ConsoleSize": [0, 0],
         "Isolation": "",
         "CpuShares": 0,

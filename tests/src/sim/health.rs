@@ -39,6 +39,14 @@ impl HealthWord {
     }
 }
 
+impl HealthState {
+    /// Nobody checks any more, as the payload ended or is paused: the engine calls
+    /// that unhealthy.
+    pub(super) fn unwatched(&mut self) {
+        self.word = HealthWord::Unhealthy;
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HealthResult {
     pub(super) at: Duration,

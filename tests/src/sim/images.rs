@@ -147,7 +147,7 @@ impl ImageStore {
             return Err(no_such_image(name_or_id));
         };
         let id = image.id.clone();
-        let reference = reference::familiar(reference).map_err(Refusal::bad_request)?;
+        let reference = reference::familiar(reference).map_err(Refusal::server)?;
         self.set_tag(&reference, &id);
         Ok(())
     }

@@ -44,7 +44,7 @@ pub(super) fn insert_facts(store: &mut ImageStore, facts: &ImageFacts) -> String
         digest: digest.clone(),
         bytes: *bytes,
         json: None,
-        names: None,
+        listing: None,
     };
     let parts: Vec<Part> = facts
         .diff_ids
@@ -102,7 +102,11 @@ fn described<'a>(parts: &'a Parts, path: &str) -> Result<Described<'a>, String> 
 impl Described<'_> {
     fn image(&self, id: String, layers: &[Option<&Part>], broken: Option<Broken>) -> Image {
         let text = |key: &str| self.config[key].as_str().unwrap_or_default().to_owned();
-        let bytes = layers.iter().flatten().map(|part| part.bytes).sum::<u64>();
+        let size = |part: &&Part| {
+            part.listing
+                .as_ref()
+                .map_or(part.bytes, |l| l.content_bytes)
+        };
         Image {
             id,
             diff_ids: self.diff_ids.clone(),
@@ -111,18 +115,18 @@ impl Described<'_> {
             variant: text("variant"),
             created: text("created"),
             config: self.config["config"].clone(),
-            bytes: bytes + self.config_bytes,
+            bytes: layers.iter().flatten().map(size).sum(),
             broken,
-            files: listing(layers),
+            files: files(layers),
         }
     }
 }
 
-/// All names of all layers, if every layer was sent and could be listed.
-fn listing(layers: &[Option<&Part>]) -> Listing {
+/// All paths of all layers, if every layer was sent and could be listed.
+fn files(layers: &[Option<&Part>]) -> Listing {
     let mut all = BTreeSet::new();
     for layer in layers {
-        all.extend(layer.as_ref()?.names.as_ref()?.iter().cloned());
+        all.extend(layer.as_ref()?.listing.as_ref()?.paths.iter().cloned());
     }
     Some(Arc::new(all))
 }

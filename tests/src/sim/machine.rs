@@ -146,9 +146,11 @@ impl Machine {
         let id = self.model.containers[index].id.clone();
         let bound = self.model.start_wish(index).and_then(|wishes| {
             self.ports.open(&id, &wishes).map_err(|error| {
-                let name = &self.model.containers[index].name;
+                let container = &self.model.containers[index];
+                let (name, endpoint) = (&container.name, container.endpoint_id("bridge"));
                 Refusal::server(format!(
-                    "driver failed programming external connectivity on endpoint {name} ({id}): {error}"
+                    "driver failed programming external connectivity on endpoint {name} \
+                     ({endpoint}): {error}"
                 ))
             })
         });
@@ -220,14 +222,14 @@ impl Machine {
         let container = &self.model.containers[index];
         if container.running() && !force {
             let id = &container.id;
-            let what = match container.status() {
-                "paused" => "a paused container",
-                "restarting" => "a restarting container",
-                _ => "a running container",
+            let (what, how) = match container.status() {
+                "paused" => ("paused", "Unpause and then stop"),
+                "restarting" => ("restarting", "Stop"),
+                _ => ("running", "Stop"),
             };
             return Err(Refusal::conflict(format!(
-                "You cannot remove {what} {id}. Stop the container before attempting removal or \
-                 force remove"
+                "You cannot remove a {what} container {id}. {how} the container before attempting \
+                 removal or force remove"
             )));
         }
         let id = container.id.clone();

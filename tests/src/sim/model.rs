@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::container::{BoundPort, Container, Phase, PortWish, Run};
+use super::container::{Attempt, BoundPort, Container, Phase, PortWish, Run};
 use super::health::HealthResult;
 use super::images::ImageStore;
 use super::refusal::Refusal;
@@ -116,7 +116,8 @@ impl Model {
                 return Err(Refusal::server(format!(
                     "driver failed programming external connectivity on endpoint {} ({}): \
                      Bind for {ip}:{port} failed: port is already allocated",
-                    container.name, container.id
+                    container.name,
+                    container.endpoint_id("bridge")
                 )));
             }
         }
@@ -155,6 +156,7 @@ impl Model {
             said_it_listens: false,
         };
         container.phase = Phase::Running(run);
+        container.note_attempt(Attempt::Payload);
         container.started_before = true;
         container.started_at = Some(now);
         container.exit_code = 0;
@@ -175,7 +177,14 @@ impl Model {
     pub(super) fn start_failed(&mut self, index: usize, refusal: &Refusal, now: Duration) {
         let container = &mut self.containers[index];
         container.error.clone_from(&refusal.message);
-        container.exit_code = if refusal.status == 400 { 127 } else { 128 };
+        let executed = refusal.status == 400;
+        container.exit_code = if executed { 127 } else { 128 };
+        let attempt = if executed {
+            Attempt::Payload
+        } else {
+            Attempt::Network
+        };
+        container.note_attempt(attempt);
         if container.running() {
             container.phase = Phase::Exited;
             container.finished_at = Some(now);
@@ -191,6 +200,9 @@ impl Model {
             .map_or(Duration::ZERO, |run| run.elapsed(now));
         container.exit_code = exit_code;
         container.finished_at = Some(now);
+        if let Some(health) = &mut container.health {
+            health.unwatched();
+        }
         if container.ended().restarts_now() {
             container.restart_delay = restart::next_delay(container.restart_delay, ran);
             container.restart_count += 1;
@@ -274,6 +286,9 @@ impl Model {
             ))),
             Phase::Running(run) => {
                 run.paused_since = Some(now);
+                if let Some(health) = &mut container.health {
+                    health.unwatched();
+                }
                 Ok(())
             }
             Phase::Restarting { .. } => Err(Refusal::conflict(format!(

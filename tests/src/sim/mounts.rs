@@ -15,7 +15,12 @@ pub(super) fn of(
     for bind in host_config["Binds"].as_array().into_iter().flatten() {
         let text = bind.as_str().unwrap_or_default();
         mounts.push(from_bind(text, volume_ids).ok_or_else(|| {
-            Refusal::bad_request(format!("invalid volume specification: '{text}'"))
+            // The engine calls a bad path its own failure.
+            let path = text.rsplit_once(':').map_or(text, |(_, path)| path);
+            Refusal::server(format!(
+                "invalid volume specification: '{text}': invalid mount config for type \"volume\": \
+                 invalid mount path: '{path}' mount path must be absolute"
+            ))
         })?);
     }
     for mount in host_config["Mounts"].as_array().into_iter().flatten() {

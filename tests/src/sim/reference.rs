@@ -5,7 +5,15 @@
 /// `text` may leave out the tag (`latest`) and may carry `docker.io/library/`.
 /// The error is Docker's.
 pub(super) fn familiar(text: &str) -> Result<String, String> {
-    let invalid = || format!("invalid reference format: {text:?}");
+    let invalid = || {
+        let upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let why = if upper {
+            ": repository name must be lowercase"
+        } else {
+            ""
+        };
+        format!("invalid reference format{why}")
+    };
     let (name, tag) = match text.rsplit_once(':') {
         // A colon before the last slash belongs to the registry's port.
         Some((name, tag)) if !tag.contains('/') => (name, tag),

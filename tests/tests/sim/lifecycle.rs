@@ -362,19 +362,18 @@ fn refusals() {
         ),
         (
             "POST",
-            "/networks/nothing/connect",
-            json!({"Container": "web"}),
+            "/networks/bridge/connect",
+            json!({"Container": "nothing"}),
             404,
         ),
         (
             "POST",
             "/images/example.test/web:1/tag?repo=Bad&tag=1",
             json!({}),
-            400,
+            500,
         ),
         ("DELETE", "/images/example.test/web:1", json!({}), 409),
         ("GET", "/v1.99/info", json!({}), 400),
-        ("GET", "/v1.11/info", json!({}), 400),
         ("GET", "/nothing", json!({}), 404),
     ];
     for (method, target, body, status) in cases {
@@ -387,6 +386,12 @@ fn refusals() {
         );
         assert!(answer.json()["message"].is_string(), "{method} {target}");
     }
+    // As plain text.
+    let old = get(socket, "/v1.11/info");
+    assert!(
+        old.status == 400 && old.text().contains("is too old"),
+        "{old:?}"
+    );
     let ping = get(socket, "/_ping");
     assert!(
         ping.head.contains("Api-Version: 1.41") && ping.text() == "OK",

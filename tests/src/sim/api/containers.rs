@@ -128,7 +128,12 @@ pub(super) fn kill(machine: &mut Machine, call: &Call, name: &str) -> Answered {
         .text("signal")
         .filter(|signal| !signal.is_empty())
         .unwrap_or("SIGKILL");
-    machine.kill(index, signal)?;
+    machine.kill(index, signal).map_err(|refusal| {
+        Refusal::conflict(format!(
+            "Cannot kill container: {name}: {}",
+            refusal.message
+        ))
+    })?;
     Ok(empty(204))
 }
 
@@ -146,7 +151,9 @@ pub(super) fn rename(machine: &mut Machine, call: &Call, name: &str) -> Answered
         ));
     }
     let allocating = |error| format!("Error when allocating new name: {error}");
-    let new = valid_name(asked).map_err(|error| Refusal::bad_request(allocating(error)))?;
+    // The engine puts a slash in front before it looks.
+    let slashed = format!("/{}", asked.strip_prefix('/').unwrap_or(asked));
+    let new = valid_name(&slashed).map_err(|error| Refusal::bad_request(allocating(error)))?;
     machine
         .model
         .check_name_free(new)

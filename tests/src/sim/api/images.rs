@@ -5,10 +5,12 @@ use std::io;
 use serde_json::{Value, json};
 
 use super::super::archive::Parts;
+use super::super::defaults;
 use super::super::http::Reply;
 use super::super::images::{Deleted, Image, ImageStore, SimStore, no_such_image};
 use super::super::load;
 use super::super::machine::Machine;
+use super::super::refusal::Refusal;
 use super::{Answered, Call, json_reply};
 
 /// `POST /images/load`, after its body came in. A status of 200 means nothing:
@@ -39,8 +41,10 @@ pub(super) fn list(machine: &Machine) -> Reply {
 
 fn row(store: &ImageStore, image: &Image) -> Value {
     let mut tags = store.tags_of(&image.id);
+    let mut digests = Value::Null;
     if tags.is_empty() && store.kind == SimStore::Classic {
         tags.push("<none>:<none>".to_owned());
+        digests = json!(["<none>@<none>"]);
     }
     json!({
         "Containers": -1,
@@ -48,7 +52,7 @@ fn row(store: &ImageStore, image: &Image) -> Value {
         "Id": image.id,
         "Labels": image.config["Labels"],
         "ParentId": "",
-        "RepoDigests": null,
+        "RepoDigests": digests,
         "RepoTags": tags,
         "SharedSize": -1,
         "Size": image.bytes,
@@ -58,10 +62,22 @@ fn row(store: &ImageStore, image: &Image) -> Value {
 
 pub(super) fn inspect(machine: &Machine, name: &str) -> Answered {
     let store = &machine.model.images;
-    let image = store.find(name).ok_or_else(|| no_such_image(name))?;
+    let image = store.find(name).ok_or_else(|| {
+        let refusal = no_such_image(name);
+        let message = match store.kind {
+            SimStore::Classic => format!("no such image: {name}: {}", refusal.message),
+            SimStore::Containerd => refusal.message,
+        };
+        Refusal::not_found(message)
+    })?;
     let root_fs = match &image.broken {
         Some(broken) if broken.layers_hidden => json!({}),
         _ => json!({"Type": "layers", "Layers": image.diff_ids}),
+    };
+    // Docker's own store shows image configs as if they were containers'.
+    let config = match store.kind {
+        SimStore::Classic => defaults::image_config(&image.config),
+        SimStore::Containerd => image.config.clone(),
     };
     let mut value = json!({
         "Id": image.id,
@@ -73,7 +89,7 @@ pub(super) fn inspect(machine: &Machine, name: &str) -> Answered {
         "Container": "",
         "DockerVersion": "",
         "Author": "",
-        "Config": image.config,
+        "Config": config,
         "Architecture": image.architecture,
         "Os": image.os,
         "Size": image.bytes,
@@ -82,6 +98,9 @@ pub(super) fn inspect(machine: &Machine, name: &str) -> Answered {
         "RootFS": root_fs,
         "Metadata": {"LastTagTime": "0001-01-01T00:00:00Z"},
     });
+    if store.kind == SimStore::Classic {
+        value["ContainerConfig"] = defaults::image_config(&Value::Null);
+    }
     if !image.variant.is_empty() {
         value["Variant"] = json!(image.variant);
     }

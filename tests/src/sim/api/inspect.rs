@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::super::container::{BoundPort, Container, Mount};
+use super::super::container::{Attempt, BoundPort, Container, Mount};
 use super::super::health::HealthWord;
 use super::super::images::SimStore;
 use super::super::machine::Machine;
 use super::super::refusal::Refusal;
-use crate::digest;
 use crate::time::rfc3339_nanos;
 
 /// Go's zero time: it never happened.
@@ -84,8 +83,19 @@ pub(super) fn row(machine: &Machine, container: &Container) -> Value {
         "Status": status_text(container, machine.now()),
         "HostConfig": {"NetworkMode": container.host_config["NetworkMode"]},
         "NetworkSettings": {"Networks": networks(machine, container)},
-        "Mounts": mounts(machine, container),
+        "Mounts": listed_mounts(machine, container),
     })
+}
+
+/// In rows, a volume that was made for a container shows no path before its first start.
+fn listed_mounts(machine: &Machine, container: &Container) -> Vec<Value> {
+    let mut shown = mounts(machine, container);
+    for (mount, shown) in container.mounts.iter().zip(&mut shown) {
+        if mount.anonymous && container.attempt == Attempt::Never {
+            shown["Source"] = json!("");
+        }
+    }
+    shown
 }
 
 fn status_text(container: &Container, now: Duration) -> String {
@@ -121,6 +131,14 @@ pub(super) fn whole(machine: &Machine, container: &Container) -> Value {
         .data_root
         .join("containers")
         .join(&container.id);
+    // Files that the engine makes on the way to a start; before that, no path.
+    let made = |file: &str, at: Attempt| {
+        if container.attempt >= at {
+            json!(folder.join(file))
+        } else {
+            json!("")
+        }
+    };
     let mut host_config = container.host_config.clone();
     host_config["RestartPolicy"] = json!({
         "Name": container.policy.name,
@@ -137,10 +155,10 @@ pub(super) fn whole(machine: &Machine, container: &Container) -> Value {
         "Args": container.command[1..],
         "State": state(machine, container),
         "Image": container.image_id,
-        "ResolvConfPath": folder.join("resolv.conf"),
-        "HostnamePath": folder.join("hostname"),
-        "HostsPath": folder.join("hosts"),
-        "LogPath": folder.join(format!("{}-json.log", container.id)),
+        "ResolvConfPath": made("resolv.conf", Attempt::Network),
+        "HostnamePath": made("hostname", Attempt::Payload),
+        "HostsPath": made("hosts", Attempt::Network),
+        "LogPath": made(&format!("{}-json.log", container.id), Attempt::Payload),
         "Name": format!("/{}", container.name),
         "RestartCount": container.restart_count,
         "Driver": driver,
@@ -232,9 +250,11 @@ fn network_settings(machine: &Machine, container: &Container) -> Value {
     let networks = networks(machine, container);
     let bridge = &networks["bridge"];
     let from_bridge = |key: &str, default: Value| bridge.get(key).cloned().unwrap_or(default);
-    let sandbox = running.map_or(String::new(), |run| {
-        hex(container, &format!("sandbox {}", run.pid))
-    });
+    // It stays after the payload ended.
+    let sandbox = match container.attempt {
+        Attempt::Never => String::new(),
+        _ => container.endpoint_id("sandbox"),
+    };
     let key = if sandbox.is_empty() {
         String::new()
     } else {
@@ -304,15 +324,16 @@ fn endpoint(machine: &Machine, container: &Container, name: &str, asked: &Value)
     let own = |key: &str| asked.get(key).cloned().unwrap_or(Value::Null);
     let mut aliases = asked["Aliases"].as_array().cloned().unwrap_or_default();
     let user_defined = network.is_some_and(|network| !network.built_in);
-    if user_defined && !aliases.iter().any(|alias| alias == &container.id[..12]) {
-        // The engine adds the short id by itself.
+    let connected = container.attempt == Attempt::Payload;
+    if connected && user_defined && !aliases.iter().any(|alias| alias == &container.id[..12]) {
+        // The engine adds the short id when it connects.
         aliases.push(json!(container.id[..12]));
     }
     let mut shown = json!({
         "IPAMConfig": own("IPAMConfig"),
         "Links": own("Links"),
         "Aliases": if aliases.is_empty() { Value::Null } else { json!(aliases) },
-        "NetworkID": network.map_or("", |network| &network.id),
+        "NetworkID": network.filter(|_| container.attempt > Attempt::Never).map_or("", |network| &network.id),
         "EndpointID": "",
         "Gateway": "",
         "IPAddress": "",
@@ -327,7 +348,7 @@ fn endpoint(machine: &Machine, container: &Container, name: &str, asked: &Value)
     if let (Some(run), true) = (container.run(), addressed) {
         // Addresses depend on the network and the start, never on chance.
         let (subnet, host) = (17 + order.unwrap_or(0) % 200, 2 + run.pid % 250);
-        shown["EndpointID"] = json!(hex(container, &format!("endpoint {name} {}", run.pid)));
+        shown["EndpointID"] = json!(container.endpoint_id(name));
         shown["Gateway"] = json!(format!("172.{subnet}.0.1"));
         shown["IPAddress"] = match asked["IPAMConfig"]["IPv4Address"].as_str() {
             Some(fixed) => json!(fixed),
@@ -337,8 +358,4 @@ fn endpoint(machine: &Machine, container: &Container, name: &str, asked: &Value)
         shown["MacAddress"] = json!(format!("02:42:ac:{subnet:02x}:00:{host:02x}"));
     }
     shown
-}
-
-fn hex(container: &Container, what: &str) -> String {
-    digest::hex_part(&digest::of(format!("{what} {}", container.id).as_bytes())).to_owned()
 }

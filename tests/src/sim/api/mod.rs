@@ -137,8 +137,8 @@ impl Call {
 
 /// Answers one call, or says when to ask again.
 pub(super) fn answer(machine: &mut Machine, call: &mut Call) -> Outcome {
-    if let Err(refusal) = check_version(machine, call) {
-        return Outcome::Done(refused(&refusal));
+    if let Err(reply) = check_version(machine, call) {
+        return Outcome::Done(*reply);
     }
     let path = call.path.clone();
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -184,23 +184,30 @@ fn route(machine: &mut Machine, call: &Call, path: &[&str]) -> Answered {
     }
 }
 
-fn check_version(machine: &Machine, call: &Call) -> Result<(), Refusal> {
+fn check_version(machine: &Machine, call: &Call) -> Result<(), Box<Reply>> {
     let profile = profile(machine.model.images.kind);
     let Some((major, minor)) = call.version else {
         return Ok(());
     };
     let ((max_major, max_minor), (min_major, min_minor)) = (profile.api, profile.api_min);
     if (major, minor) > profile.api {
-        return Err(Refusal::bad_request(format!(
+        return Err(Box::new(refused(&Refusal::bad_request(format!(
             "client version {major}.{minor} is too new. Maximum supported API version is \
              {max_major}.{max_minor}"
-        )));
+        )))));
     }
     if (major, minor) < profile.api_min {
-        return Err(Refusal::bad_request(format!(
+        // Plain text: the engine takes such a client for too old to read JSON.
+        let words = format!(
             "client version {major}.{minor} is too old. Minimum supported API version is \
-             {min_major}.{min_minor}, please upgrade your client to a newer version"
-        )));
+             {min_major}.{min_minor}, please upgrade your client to a newer version\n"
+        );
+        return Err(Box::new(Reply {
+            status: 400,
+            content_type: "text/plain; charset=utf-8",
+            body: words.into_bytes(),
+            streamed: false,
+        }));
     }
     Ok(())
 }

@@ -126,22 +126,28 @@ pub(super) fn remove(machine: &mut Machine, name: &str) -> Answered {
     Ok(empty(204))
 }
 
+/// A container that doesn't run is only noted down: whether the network exists is
+/// asked when it starts, and a second connect changes nothing.
 pub(super) fn connect(machine: &mut Machine, call: &Call, name: &str) -> Answered {
     let body = call.json()?;
-    let name = find(machine, name)?;
     let index = machine
         .model
         .find(body["Container"].as_str().unwrap_or_default())?;
+    let known = find(machine, name);
     let container = &mut machine.model.containers[index];
+    if container.run().is_none() {
+        let name = known.unwrap_or_else(|_| name.to_owned());
+        container
+            .endpoints
+            .entry(name)
+            .or_insert_with(|| body["EndpointConfig"].clone());
+        return Ok(empty(200));
+    }
+    let name = known?;
     if container.endpoints.contains_key(&name) {
         let who = &container.name;
         let why = format!("endpoint with name {who} already exists in network {name}");
         return Err(Refusal::forbidden(why));
-    }
-    if container.host_config["NetworkMode"] == "host" || name == "host" {
-        return Err(Refusal::bad_request(
-            "container cannot be connected to host network - container is connected to host network",
-        ));
     }
     container
         .endpoints
