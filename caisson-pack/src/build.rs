@@ -91,29 +91,40 @@ impl NamedImage {
             .found(&image.config.platform)
             .wanted(wanted));
         }
-        let reference = match (&request.reference, &image.names[..]) {
-            (Some(given), _) => reference::qualify(given, "the build's flags or caisson.toml")?,
-            (None, [name]) => name.clone(),
-            (None, []) => {
-                return Err(
-                    PackError::new(Code::ReferenceMissing, "the image has no name")
-                        .at(&image.place),
-                );
-            }
-            (None, names) => {
-                return Err(PackError::new(
-                    Code::ReferenceAmbiguous,
-                    "the image has several names",
-                )
-                .at(&image.place)
-                .found(names.join(", ")));
-            }
+        let reference = match &request.reference {
+            Some(given) => reference::qualify(given, "the build's flags or caisson.toml")?,
+            None => own_reference(&image)?,
         };
         Ok(Self { reference, image })
     }
 
     fn key(&self) -> (&str, &str) {
         (&self.reference, &self.image.config.platform)
+    }
+}
+
+/// The one name the image has in its source, in whatever forms.
+fn own_reference(image: &SourceImage) -> Result<String> {
+    let mut names = BTreeSet::new();
+    for name in &image.names {
+        names.insert(reference::qualify(name, &image.place)?);
+    }
+    let listed = names
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match (names.pop_first(), names.is_empty()) {
+        (Some(name), true) => Ok(name),
+        (Some(_), false) => Err(PackError::new(
+            Code::ReferenceAmbiguous,
+            "the image has several names",
+        )
+        .at(&image.place)
+        .found(listed)),
+        (None, _) => {
+            Err(PackError::new(Code::ReferenceMissing, "the image has no name").at(&image.place))
+        }
     }
 }
 

@@ -68,16 +68,10 @@ pub(super) fn open(path: &Path, which: &Which) -> Result<SourceImage> {
             stored_digest(name),
         )?);
     }
-    let mut names = Vec::new();
-    for name in item.names.unwrap_or_default() {
-        names.push(reference::qualify(
-            &name,
-            &format!("{}: {MANIFEST}", path.display()),
-        )?);
-    }
-    // Docker writes the names in no particular order.
-    names.sort();
-    names.dedup();
+    let names = match which {
+        Which::Named(chosen) => vec![chosen.clone()],
+        Which::Only | Which::At(_) => item.names.unwrap_or_default(),
+    };
     Ok(SourceImage {
         place: path.display().to_string(),
         names,

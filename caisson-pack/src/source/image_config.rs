@@ -73,6 +73,9 @@ impl ImageConfig {
                 .wanted("layers"));
         }
         let diff_ids = raw.rootfs.diff_ids.clone().unwrap_or_default();
+        if diff_ids.is_empty() {
+            return Err(invalid("it has no layers"));
+        }
         if diff_ids.len() > LAYERS_MAX {
             return Err(invalid("it has too many layers")
                 .found(diff_ids.len())

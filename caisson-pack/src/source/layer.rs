@@ -106,9 +106,20 @@ impl SourceLayer {
     /// The size of the unpacked layer, in bytes. Reads a compressed layer once
     /// and checks its stored digest; `progress` hears of stored bytes.
     pub fn measure(&self, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
-        if !self.is_compressed() {
-            return self.within_limit(self.data.size());
+        let size = if self.is_compressed() {
+            self.measure_compressed(progress)?
+        } else {
+            self.within_limit(self.data.size())?
+        };
+        if size == 0 {
+            // An empty tar has 1024 bytes.
+            let what = "a layer unpacks to nothing, not even to an empty tar";
+            return Err(PackError::new(Code::SourceLayerDamaged, what).at(&self.place));
         }
+        Ok(size)
+    }
+
+    fn measure_compressed(&self, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
         let mut meter = Meter {
             data: self.data.again(),
             hasher: self.stored.map(|_| Hasher::new()),

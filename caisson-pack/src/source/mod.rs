@@ -51,7 +51,8 @@ pub enum Which {
 pub struct SourceImage {
     /// Names the image in messages.
     pub place: String,
-    /// The names it has in the source, written out in full.
+    /// The names it has in the source, as they stand there; only the one it was
+    /// chosen by, if it was chosen by name.
     pub names: Vec<String>,
     /// The config, to the byte.
     pub config_bytes: Vec<u8>,

@@ -65,6 +65,10 @@ fn the_name_is_given_or_unmistakable() {
     };
     image.names = vec!["web:2", "web:1"];
     build(&image, "").refused("build.reference_ambiguous", 2);
+    // Who chose it by one of its names has said which one is meant.
+    let ran = desk.build("docker-archive:web.tar:web:2", "-o y.edgepkg --json");
+    let facts = ran.succeeded().json();
+    assert_eq!(facts["images"][0]["reference"], "docker.io/library/web:2");
     image.names = vec![];
     build(&image, "").refused("build.reference_missing", 2);
     build(&image, "--reference Web").refused("build.reference_invalid", 2);
@@ -168,6 +172,41 @@ fn mistakes_in_the_request_are_named() {
     assert_eq!(json["code"], "usage.invalid");
     assert_eq!(json["exit"], 2);
     assert_eq!(desk.names(), ["caisson.toml", "web.tar"]);
+}
+
+/// The example that people copy from the help must work as it stands.
+#[test]
+fn the_description_in_the_help_builds() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("out")).expect("a folder");
+    desk.write_archive("out/web-amd64.tar", &TestArchive::simple());
+    let help = desk.run("build --help").succeeded().stdout;
+    let (_, example) = help
+        .split_once("A caisson.toml")
+        .expect("the help has an example");
+    let example = example
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with("Names"));
+    desk.write("caisson.toml", example.collect::<Vec<_>>().join("\n"));
+    let built = desk
+        .run("build -f caisson.toml -o x.edgepkg --json")
+        .succeeded()
+        .json();
+    assert_eq!(built["release"], 7);
+    assert_eq!(built["notes"]["changelog"], "faster start");
+    assert_eq!(built["compatibility"]["engine_api_min"], "1.41");
+    // Flags win over the file.
+    let flags =
+        "--package-version 2.0.0 --release 8 --note changelog=other --min-updater-version 0.3.0";
+    let built = desk.run(&format!(
+        "build -f caisson.toml {flags} -o y.edgepkg --json"
+    ));
+    let built = built.succeeded().json();
+    assert_eq!(built["package_version"], "2.0.0");
+    assert_eq!(built["release"], 8);
+    assert_eq!(built["notes"]["changelog"], "other");
+    assert_eq!(built["compatibility"]["min_updater_version"], "0.3.0");
 }
 
 /// The date of a package comes from its images or from the pipeline, and never

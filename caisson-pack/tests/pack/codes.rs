@@ -11,7 +11,9 @@ fn every_code_is_explained() {
     let explained = std::fs::read_to_string(ERRORS).expect("ERRORS.md is there");
     for code in Code::ALL {
         let heading = format!("### `{}`\n", code.as_str());
-        let (_, section) = explained.split_once(&heading).expect(code.as_str());
+        let Some((_, section)) = explained.split_once(&heading) else {
+            panic!("ERRORS.md does not explain {}", code.as_str());
+        };
         let section = section.split("\n#").next().unwrap_or(section);
         let exit = format!("\nExit: {}.\nDo: ", code.exit() as i32);
         assert!(section.contains(&exit), "{} lacks {exit}", code.as_str());

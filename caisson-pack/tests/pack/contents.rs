@@ -5,7 +5,7 @@ use std::io::Read as _;
 use edgepkg::Digest;
 use serde_json::json;
 
-use crate::archive::{Layout, Stored, TestArchive, TestImage};
+use crate::archive::{Layout, Stored, TestArchive, TestImage, half_random};
 use crate::program::Desk;
 
 /// A package that depends on how a tool stored the image would differ between
@@ -159,6 +159,32 @@ fn shared_and_repeated_layers_are_stored_once() {
         assert_eq!(blobs, 7);
         desk.run("verify --deep both.edgepkg").succeeded();
     }
+}
+
+/// Layers at the edges: one byte, around the size from which zstd uses its
+/// threads, around its window; and an image without layers.
+#[test]
+fn layers_of_odd_sizes() {
+    let desk = Desk::new();
+    for (number, size) in [1, 512 * 1024, 512 * 1024 + 1, 1 << 20, (4 << 20) + 1]
+        .into_iter()
+        .enumerate()
+    {
+        let mut image = TestImage::named("web:1");
+        image.layers.push(half_random(size));
+        let archive = TestArchive::of(&[image], Layout::Old, Stored::Plain);
+        desk.write_archive("web.tar", &archive);
+        let output = format!("{number}.edgepkg");
+        desk.build("docker-archive:web.tar", &format!("-o {output}"))
+            .succeeded();
+        desk.run(&format!("verify --deep {output}")).succeeded();
+    }
+    let mut image = TestImage::named("web:1");
+    image.layers.clear();
+    let archive = TestArchive::of(&[image], Layout::Old, Stored::Plain);
+    desk.write_archive("web.tar", &archive);
+    desk.build("docker-archive:web.tar", "-o none.edgepkg")
+        .refused("source.config_invalid", 10);
 }
 
 /// What `inspect` shows must be what the build said, for people too.

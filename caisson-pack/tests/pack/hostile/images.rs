@@ -110,6 +110,11 @@ pub(super) const CASES: &[Case] = &[
         "source.layer_digest_mismatch",
     ),
     (
+        "a layer without a byte",
+        |a| a.item("layer.tar").data.clear(),
+        "source.layer_damaged",
+    ),
+    (
         "a layer compressed with xz",
         |a| a.item("layer.tar").data = b"\xfd7zXZ\0rest".to_vec(),
         "source.layer_encoding",
