@@ -30,7 +30,12 @@ fn every_code_is_explained() {
         let heading = format!("### `{code}`\n");
         assert_eq!(explained.matches(&heading).count(), 1, "{code}");
     }
-    for heading in explained.lines().filter(|line| line.starts_with("### `")) {
+    // The tools have codes in these areas, too; each tool's own tests see to them.
+    let ours = explained
+        .split("\n## Codes of the build tool")
+        .next()
+        .expect("a first part");
+    for heading in ours.lines().filter(|line| line.starts_with("### `")) {
         let text = heading.trim_start_matches("### `").trim_end_matches('`');
         if text.starts_with("pkg.") || text.starts_with("manifest.") {
             let known = Code::ALL.iter().any(|code| code.as_str() == text);
