@@ -7,6 +7,6 @@ pub mod place;
 pub mod poller;
 
 pub use contents::Contents;
-pub use moment::{Moment, wait_for_moment};
+pub use moment::{Moment, updates, wait_for_moment, wait_until};
 pub use place::Place;
 pub use poller::{Poller, Polls};

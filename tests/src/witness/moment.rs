@@ -13,7 +13,7 @@ use caisson_apply::journal::{Event, Journal, StepId};
 pub type Moment = (StepId, Event);
 
 /// A step of a test's update that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Waits until the newest update of the state directory has the row. `updates` is how
 /// many there were before it began.
@@ -60,4 +60,14 @@ fn has_row(state_dir: &Path, updates: usize, (step, event): Moment) -> bool {
     let rows = journal.rows(&history[0].update_id).unwrap_or_default();
     rows.iter()
         .any(|row| row.step == step && row.event == event)
+}
+
+/// Waits until it is so.
+pub fn wait_until(what: &str, limit: Duration, mut so: impl FnMut() -> bool) -> Result<()> {
+    let begin = Instant::now();
+    while !so() {
+        ensure!(begin.elapsed() < limit, "not within {limit:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }

@@ -4,13 +4,19 @@
 //! engine the devices take turns.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use super::Contents;
 use crate::device::Device;
-use crate::engines::{ENGINE_VARIABLE, EngineApi, RealEngine, engine_for_tests};
-use crate::engines::private_engines_allowed;
+use crate::engines::{
+    ENGINE_VARIABLE, EngineApi, RealEngine, engine_for_tests, private_engines_allowed,
+};
+use crate::images::ImageRecipe;
+
+/// A loaded version answers at once; this is for slow machines.
+const SOON: Duration = Duration::from_secs(10);
 
 /// A device and the engine it is on.
 #[derive(Debug)]
@@ -64,15 +70,14 @@ impl Place {
 
     /// Installs a good version and gives its package.
     pub fn install(&self, version: &str) -> Result<PathBuf> {
-        self.install_recipe(self.device.recipe(version))
+        self.install_recipe(&self.device.recipe(version))
     }
 
     /// The same from a recipe.
-    pub fn install_recipe(&self, recipe: crate::images::ImageRecipe) -> Result<PathBuf> {
-        let (package, _) = self.device.pack(&recipe)?;
+    pub fn install_recipe(&self, recipe: &ImageRecipe) -> Result<PathBuf> {
+        let (package, _) = self.device.pack(recipe)?;
         self.device.load(&package)?.expect(0)?;
-        self.device
-            .wait_for_version(&recipe.version, std::time::Duration::from_secs(10))?;
+        self.device.wait_for_version(&recipe.version, SOON)?;
         Ok(package)
     }
 }

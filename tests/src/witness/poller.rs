@@ -69,22 +69,19 @@ fn poll(port: u16, stop: &AtomicBool) -> Polls {
                 .lines()
                 .find_map(|line| line.strip_prefix("version="))
         });
-        match version {
-            Some(version) => {
-                polls.good += 1;
-                polls.longest_gap = polls.longest_gap.max(last_good.elapsed());
-                last_good = Instant::now();
-                if polls.versions.last().map(String::as_str) != Some(version) {
-                    polls.versions.push(version.to_owned());
-                }
+        if let Some(version) = version {
+            polls.good += 1;
+            polls.longest_gap = polls.longest_gap.max(last_good.elapsed());
+            last_good = Instant::now();
+            if polls.versions.last().map(String::as_str) != Some(version) {
+                polls.versions.push(version.to_owned());
             }
-            None => {
-                let why = match &answer {
-                    Ok(text) => format!("no version in {text:?}"),
-                    Err(error) => format!("{error:#}"),
-                };
-                polls.failures.push((begin.elapsed(), why));
-            }
+        } else {
+            let why = match &answer {
+                Ok(text) => format!("no version in {text:?}"),
+                Err(error) => format!("{error:#}"),
+            };
+            polls.failures.push((begin.elapsed(), why));
         }
         thread::sleep(INTERVAL);
     }
