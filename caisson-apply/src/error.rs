@@ -170,6 +170,8 @@ pub struct Error {
     pub evidence: Option<serde_json::Value>,
     /// Where the state of the device weighs more than the cause: 30 or 31.
     pub exit: Option<Exit>,
+    /// An update is still open: whoever watches over it goes on.
+    pub open: bool,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;
@@ -187,6 +189,7 @@ impl Error {
             also: Vec::new(),
             evidence: None,
             exit: None,
+            open: false,
         }
     }
 

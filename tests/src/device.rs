@@ -4,6 +4,7 @@
 //! is dropped, also when the test panics.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -123,15 +124,12 @@ impl Device {
     /// Writes `services.toml` and the create file, with these lines in `[services.probe]`.
     pub fn catalog(&self, probe: &str) -> Result<()> {
         let platform = host_platform();
-        let platform = edgepkg::platform::normalize(
-            &format!(
-                "{}/{}/{}",
-                platform.os, platform.architecture, platform.variant
-            )
-            .trim_end_matches('/')
-            .to_owned(),
-        )
-        .context("this machine's platform")?;
+        let spelled = format!(
+            "{}/{}/{}",
+            platform.os, platform.architecture, platform.variant
+        );
+        let platform = edgepkg::platform::normalize(spelled.trim_end_matches('/'))
+            .context("this machine's platform")?;
         let mut text = format!(
             "catalog_version = 2\n\n[[services]]\nname = \"{0}\"\nservice_revision = \"r1\"\nplatform = \"{platform}\"\n\n\
              [services.docker]\ncontainer_name = \"{0}\"\nimage_reference = \"{1}\"\ncreate_file = \"create.json\"\n\n\
@@ -140,10 +138,11 @@ impl Device {
             self.live_tag(),
         );
         if probe.contains("\"http\"") {
-            text.push_str(&format!(
+            write!(
+                text,
                 "\n[services.probe.http]\nurl = \"http://127.0.0.1:{}/health\"\ntimeout_secs = 2\n",
                 self.port
-            ));
+            )?;
         }
         fs::write(self.folder().join("services.toml"), text)?;
         fs::write(

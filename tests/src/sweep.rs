@@ -14,8 +14,8 @@ use caisson_apply::journal::{Event, Journal, is_committed};
 use crate::device::Device;
 use crate::proxy::{At, Proxy, When};
 
-/// A device that needs longer than this to end up somewhere is broken.
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// The patience of a sweep: the guard's own looks take a few seconds.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// A load that is not killed ends within this.
 const LOAD_LIMIT: Duration = Duration::from_secs(90);
 
@@ -42,6 +42,8 @@ pub struct Sweep<'a> {
     pub base_version: &'a str,
     pub package: &'a Path,
     pub new_version: &'a str,
+    /// A device that needs longer than this to end up somewhere is broken.
+    pub patience: Duration,
 }
 
 impl Sweep<'_> {
@@ -56,7 +58,7 @@ impl Sweep<'_> {
         loop {
             for when in [When::Before, When::After] {
                 let cell = self
-                    .cell(&proxy, request, when)
+                    .cell(&proxy, At::Number(request), when)
                     .with_context(|| format!("killed {when:?} request {request}"))?;
                 match cell {
                     Some(cell) => cells.push(cell),
@@ -68,14 +70,14 @@ impl Sweep<'_> {
     }
 
     /// One kill and what came of it; `None` if the update ended before the request.
-    pub fn cell(&mut self, proxy: &Proxy, request: u64, when: When) -> Result<Option<Cell>> {
-        self.to_base(proxy)?;
+    pub fn cell(&mut self, proxy: &Proxy, at: At, when: When) -> Result<Option<Cell>> {
+        self.return_to_base(proxy)?;
         let before = self
             .device
             .inspect("")?
             .context("the service is installed")?;
         let traces = self.device.traces()?;
-        proxy.arm(At::Number(request), when);
+        proxy.arm(at, when);
         let mut load = self.device.spawn_load(self.package)?;
         let ended = wait_end(&mut load)?;
         let complaints = proxy.complaints();
@@ -96,6 +98,7 @@ impl Sweep<'_> {
             );
             return Ok(None);
         };
+        let request = cut.request.number;
         let line = cut.request.line.clone();
         self.settle_and_check(&before, &traces, cut.at, &line)
             .map(|(version, dark, settled)| {
@@ -112,7 +115,7 @@ impl Sweep<'_> {
     }
 
     /// The service on its base version, nothing else.
-    fn to_base(&mut self, proxy: &Proxy) -> Result<()> {
+    fn return_to_base(&mut self, proxy: &Proxy) -> Result<()> {
         proxy.disarm();
         let on_base = self.device.version().as_deref() == Some(self.base_version)
             && self.device.inspect(".caisson-previous")?.is_none();
@@ -120,7 +123,7 @@ impl Sweep<'_> {
             self.device.clear();
             self.device.load(self.base)?.expect(0)?;
             self.device
-                .wait_for_version(self.base_version, SETTLE_LIMIT)?;
+                .wait_for_version(self.base_version, self.patience)?;
         }
         Ok(())
     }
@@ -132,6 +135,7 @@ impl Sweep<'_> {
         killed: Instant,
         line: &str,
     ) -> Result<(String, Duration, Duration)> {
+        let limit = self.patience;
         let mut dark = Duration::ZERO;
         let settled = loop {
             if self.device.version().is_none() {
@@ -141,8 +145,8 @@ impl Sweep<'_> {
                 break killed.elapsed();
             }
             ensure!(
-                killed.elapsed() < SETTLE_LIMIT,
-                "still open {SETTLE_LIMIT:?} after the kill at {line}; service answers {:?}",
+                killed.elapsed() < limit,
+                "still open {limit:?} after the kill at {line}; service answers {:?}",
                 self.device.version()
             );
             std::thread::sleep(Duration::from_millis(10));

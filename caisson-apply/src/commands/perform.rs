@@ -77,7 +77,7 @@ pub(super) fn perform(
     let outcome = update::execute(&mut device, record, source);
     let unfinished = match &outcome {
         Ok(finished) => finished.cleanup_pending.is_some(),
-        Err(error) => error.exit() == Exit::NeedsAPerson,
+        Err(error) => error.open || error.exit() == Exit::NeedsAPerson,
     };
     // What is left open here stays the guard's: it goes on trying when we are gone.
     match guard {

@@ -4,8 +4,8 @@
 //! Here stand paths, statuses, deadlines and limits. Framing is `http`'s, time is
 //! `connection`'s, fields are `types`', and what differs between engines is
 //! `differences`'. Nothing is retried: an unanswered call may have worked, and
-//! only the update knows how to find out. The file is long because the trait is:
-//! one short method per call.
+//! only the update knows how to find out. The file is over 400 lines because the
+//! trait has many calls: one short method for each.
 //!
 //! The engine is trusted with the machine, but may be broken, hung or replaced
 //! by something else on that socket: every call ends by a deadline, every answer

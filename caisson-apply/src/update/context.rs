@@ -47,6 +47,22 @@ pub struct Device<'a> {
     pub talk: &'a dyn Talk,
 }
 
+impl<'a> Device<'a> {
+    /// What steps see of this device; without a package.
+    pub fn cx<'b>(&self, record: &'b UpdateRecord) -> Cx<'b>
+    where
+        'a: 'b,
+    {
+        Cx {
+            engine: self.engine,
+            host: self.host,
+            talk: self.talk,
+            record,
+            source: None,
+        }
+    }
+}
+
 impl std::fmt::Debug for Device<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Device")

@@ -30,13 +30,7 @@ pub(super) fn finish(device: &mut Device<'_>, record: &UpdateRecord) -> Result<F
         &Value::Null,
         &stamp(device.host),
     );
-    let mut cx = Cx {
-        engine: device.engine,
-        host: device.host,
-        talk: device.talk,
-        record,
-        source: None,
-    };
+    let mut cx = device.cx(record);
     match settle(&mut cx) {
         Ok(Settled::Done(detail)) => {
             let now = stamp(device.host);
@@ -81,13 +75,7 @@ pub(super) fn finish(device: &mut Device<'_>, record: &UpdateRecord) -> Result<F
 /// The new version can't be started: the old one serves again, under its name and
 /// with the configured policy.
 fn supersede(device: &mut Device<'_>, record: &UpdateRecord, cause: Error) -> Error {
-    let mut cx = Cx {
-        engine: device.engine,
-        host: device.host,
-        talk: device.talk,
-        record,
-        source: None,
-    };
+    let mut cx = device.cx(record);
     let service = &record.service.name;
     if let Err(failed) = old_takes_over(&mut cx) {
         let mut error = Error::new(

@@ -152,13 +152,7 @@ fn candidate_id(
     device: &Device<'_>,
     record: &UpdateRecord,
 ) -> std::result::Result<String, StepError> {
-    let cx = Cx {
-        engine: device.engine,
-        host: device.host,
-        talk: device.talk,
-        record,
-        source: None,
-    };
+    let cx = device.cx(record);
     let candidate = look::candidate(&cx)?;
     candidate.map(|candidate| candidate.id).ok_or_else(|| {
         Error::new(Code::ProbeFailed, "the new container is gone")

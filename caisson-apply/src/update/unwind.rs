@@ -20,11 +20,13 @@ use super::steps::{self, Step, stop_current};
 const UNDO_TRIES: u32 = 4;
 /// Between two tries; an engine that restarts is back within a few of them.
 const UNDO_INTERVAL: Duration = Duration::from_secs(2);
+/// Looks whether the engine is there before anything is undone: half a minute.
+const ENGINE_LOOKS: u32 = 15;
 /// The end state is looked at once more after this, if a request was unanswered.
 const LATE_EFFECT: Duration = Duration::from_secs(2);
 
 /// How unwinding ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Unwound {
     /// Was the service itself touched, so that "rolled back" is the word?
     pub(super) touched: bool,
@@ -50,56 +52,25 @@ pub(super) fn unwind(
     rows: Option<&[Row]>,
     cause: &Error,
 ) -> Unwound {
-    let mut unwound = Unwound {
-        touched: false,
-        left: Vec::new(),
-        unwritten: Vec::new(),
-    };
+    let mut unwound = Unwound::default();
     let mut any_in_flight = false;
+    let answers = engine_answers(device);
     for step in steps::before_commit(record.kind).into_iter().rev() {
-        if step.skip(record).is_some() {
-            continue;
-        }
         let (status, unanswered) = standing(rows, step.id());
-        if matches!(status, StepStatus::Untouched) {
+        if step.skip(record).is_some() || status == StepStatus::Untouched {
             continue;
         }
         unwound.touched |= touches_service(step.id());
+        any_in_flight |= unanswered;
         // A step that was undone is undone again: after a power cut the row may be
         // there and the engine's effect not, since engines don't sync what they wrote.
-        any_in_flight |= unanswered;
-        write(
-            device,
-            record,
-            step.id(),
-            Event::UndoStarted,
-            &Value::Null,
-            &mut unwound,
-        );
-        match undo_with_patience(device, record, step, unanswered) {
-            Ok(()) => write(
-                device,
-                record,
-                step.id(),
-                Event::UndoFinished,
-                &Value::Null,
-                &mut unwound,
-            ),
-            Err(failed) => {
-                let detail = super::failure_detail(&failed);
-                write(
-                    device,
-                    record,
-                    step.id(),
-                    Event::UndoFailed,
-                    &detail,
-                    &mut unwound,
-                );
-                unwound
-                    .left
-                    .push(failed.error.at(format!("undo of {}", step.id())));
-            }
+        if answers.is_ok() {
+            undo_one(device, record, step, unanswered, &mut unwound);
         }
+    }
+    if let Err(error) = answers {
+        unwound.left.push(error);
+        return unwound;
     }
     if any_in_flight {
         device.host.sleep(LATE_EFFECT);
@@ -112,26 +83,81 @@ pub(super) fn unwind(
             "code": cause.code.as_str(), "what": cause.what, "found": cause.found,
             "place": cause.place, "evidence": cause.evidence, "touched": unwound.touched,
         });
-        // The last row must not outlive the effects it speaks of.
-        let cx = Cx {
-            engine: device.engine,
-            host: device.host,
-            talk: device.talk,
-            record,
-            source: None,
-        };
-        let written = cx.sync().map_err(|error| error.to_string()).and_then(|()| {
-            let now = stamp(device.host);
-            device
-                .journal
-                .finish(&record.update_id, Event::RolledBack, &detail, None, &now)
-                .map_err(|error| error.message)
-        });
-        if let Err(message) = written {
-            unwound.unwritten.push(message);
-        }
+        finish(device, record, &detail, &mut unwound);
     }
     unwound
+}
+
+/// Waits for an engine that is being restarted, but not for ever: whoever watches
+/// over us goes on when it is back, and an insured container starts without us.
+fn engine_answers(device: &Device<'_>) -> Result<(), Error> {
+    let mut looks = 1;
+    loop {
+        match device.engine.ping() {
+            Ok(()) => return Ok(()),
+            Err(error) if looks >= ENGINE_LOOKS => return Err(error.into()),
+            Err(_) => {
+                looks += 1;
+                device.host.sleep(UNDO_INTERVAL);
+            }
+        }
+    }
+}
+
+/// One undo between its two rows.
+fn undo_one(
+    device: &mut Device<'_>,
+    record: &UpdateRecord,
+    step: &dyn Step,
+    unanswered: bool,
+    unwound: &mut Unwound,
+) {
+    write(
+        device,
+        record,
+        step.id(),
+        Event::UndoStarted,
+        &Value::Null,
+        unwound,
+    );
+    match undo_with_patience(device, record, step, unanswered) {
+        Ok(()) => write(
+            device,
+            record,
+            step.id(),
+            Event::UndoFinished,
+            &Value::Null,
+            unwound,
+        ),
+        Err(failed) => {
+            let detail = super::failure_detail(&failed);
+            write(
+                device,
+                record,
+                step.id(),
+                Event::UndoFailed,
+                &detail,
+                unwound,
+            );
+            let place = format!("undo of {}", step.id());
+            unwound.left.push(failed.error.at(place));
+        }
+    }
+}
+
+/// The final row. It must not outlive the effects it speaks of, so they are synced first.
+fn finish(device: &mut Device<'_>, record: &UpdateRecord, detail: &Value, unwound: &mut Unwound) {
+    let synced = device.cx(record).sync().map_err(|error| error.to_string());
+    let written = synced.and_then(|()| {
+        let now = stamp(device.host);
+        device
+            .journal
+            .finish(&record.update_id, Event::RolledBack, detail, None, &now)
+            .map_err(|error| error.message)
+    });
+    if let Err(message) = written {
+        unwound.unwritten.push(message);
+    }
 }
 
 /// Where a step stands, and whether a request of it may still take effect.
@@ -163,13 +189,7 @@ fn undo_with_patience(
     step: &dyn Step,
     unanswered: bool,
 ) -> Result<(), StepError> {
-    let mut cx = Cx {
-        engine: device.engine,
-        host: device.host,
-        talk: device.talk,
-        record,
-        source: None,
-    };
+    let mut cx = device.cx(record);
     let mut tries = 0;
     loop {
         tries += 1;
@@ -197,13 +217,7 @@ fn outlast(cx: &mut Cx<'_>, step: &dyn Step, unanswered: bool) -> Result<(), Ste
 /// The last look before the final row: the old version under its name, running if
 /// it ran, with its configured policy, and no candidate. Repairs what it can.
 fn as_it_was(device: &mut Device<'_>, record: &UpdateRecord) -> Result<(), StepError> {
-    let mut cx = Cx {
-        engine: device.engine,
-        host: device.host,
-        talk: device.talk,
-        record,
-        source: None,
-    };
+    let mut cx = device.cx(record);
     let mut tries = 0;
     loop {
         tries += 1;
@@ -298,26 +312,43 @@ pub(super) fn word(record: &UpdateRecord, cause: Error, unwound: Unwound) -> Err
             error.exit = Some(Exit::RolledBack);
         }
     } else {
-        for left in &unwound.left {
-            error.also.push(format!(
-                "{}: {left}",
-                left.place.clone().unwrap_or_default()
-            ));
-        }
-        error.exit = Some(Exit::NeedsAPerson);
-        error.state = Some(format!(
-            "going back did not finish; look at containers `{0}`, `{0}.caisson-old` and `{0}.caisson-new`",
-            record.container
-        ));
-        error.next = Some(
-            "run `caisson-apply recover`; if it says the same, start the old container by hand"
-                .to_owned(),
-        );
+        left_open(record, &mut error, &unwound.left);
     }
+    // Somebody else has to go on: the guard, the boot unit, or the next command.
+    error.open = !unwound.left.is_empty() || !unwound.unwritten.is_empty();
     for message in unwound.unwritten {
         error
             .also
             .push(format!("a journal row could not be written: {message}"));
     }
     error
+}
+
+/// The words for an unwinding that did not get through.
+fn left_open(record: &UpdateRecord, error: &mut Error, left: &[Error]) {
+    let away = |left: &Error| matches!(left.code, Code::EngineUnreachable | Code::EngineAnswer);
+    for one in left {
+        error
+            .also
+            .push(format!("{}: {one}", one.place.clone().unwrap_or_default()));
+    }
+    if left.iter().all(away) {
+        error.exit = Some(Exit::Engine);
+        error.state = Some(format!(
+            "the engine is away; service `{}` comes back on the old version with it, and the rest is undone then",
+            record.service.name
+        ));
+        error.next =
+            Some("start the engine; `caisson-apply recover` shows whether all is done".to_owned());
+        return;
+    }
+    error.exit = Some(Exit::NeedsAPerson);
+    error.state = Some(format!(
+        "going back did not finish; look at containers `{0}`, `{0}.caisson-old` and `{0}.caisson-new`",
+        record.container
+    ));
+    error.next = Some(
+        "run `caisson-apply recover`; if it says the same, start the old container by hand"
+            .to_owned(),
+    );
 }

@@ -280,6 +280,7 @@ fn manifest_of(package: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
 fn fail(error: Error) -> anyhow::Error {
     anyhow::anyhow!("{error}")
 }
