@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use caisson_tests::sim::Sim;
 use serde_json::{Value, json};
 
 /// Status, head and body of an answer.
@@ -85,6 +86,10 @@ pub(crate) fn post(socket: &Path, target: &str, body: &Value) -> Answer {
 
 pub(crate) fn delete(socket: &Path, target: &str) -> Answer {
     request(socket, "DELETE", target, b"").expect("an answer")
+}
+
+pub(crate) fn inspect(sim: &Sim, name: &str) -> Value {
+    get(sim.socket(), &format!("/containers/{name}/json")).json()
 }
 
 /// Creates a container that publishes 8080 on `port`. Gives its id.

@@ -1,11 +1,13 @@
 //! The simulated engine itself: everything that other tests conclude from it
 //! stands on what is shown here.
 
+mod answers;
 mod boot;
 mod client;
 mod cuts;
 mod images;
 mod lifecycle;
+mod process;
 
 use caisson_tests::images::ImageRecipe;
 use caisson_tests::sim::{Sim, SimOptions, SimStore};
