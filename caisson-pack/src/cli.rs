@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::compress::{LEVEL_MAX, LEVEL_MIN};
+use crate::compress::{LEVEL_DEFAULT, LEVEL_MAX, LEVEL_MIN};
 
 const EXITS: &str = "\
 Exit codes:
@@ -138,7 +138,7 @@ pub struct BuildArgs {
     pub live_names: bool,
 
     #[arg(long, value_name = "LEVEL", allow_negative_numbers = true,
-          help = format!("Compression, {LEVEL_MIN} (fast) to {LEVEL_MAX} (small); default 9"))]
+          help = format!("Compression, {LEVEL_MIN} (fast) to {LEVEL_MAX} (small); default {LEVEL_DEFAULT}"))]
     pub level: Option<i32>,
 
     /// Compressing threads; default: one per processor. The bytes don't depend on it
