@@ -5,6 +5,7 @@ use std::io::Read;
 
 use caisson_tests::digest;
 use caisson_tests::images::ImageRecipe;
+use caisson_tests::sim::{Sim, SimOptions};
 use serde_json::Value;
 
 fn recipe() -> ImageRecipe {
@@ -76,4 +77,31 @@ fn the_same_recipe_gives_the_same_bytes_and_another_seed_another_layer() {
     assert_eq!(other.diff_ids[0], facts.diff_ids[0]);
     assert_ne!(other.diff_ids[1], facts.diff_ids[1]);
     assert_eq!(other.diff_ids[2], facts.diff_ids[2]);
+}
+
+/// The peak of this process's memory, in bytes.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+/// Big images must be possible on small machines: made, and loaded into the
+/// simulated engine, without being held.
+#[test]
+fn memory_stays_flat() {
+    let mut recipe = recipe();
+    recipe.padding[0].bytes = 256 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("image.tar");
+    let before = peak_memory();
+    let facts = recipe.write_docker_archive(&archive).unwrap();
+    let sim = Sim::start(SimOptions::new(dir.path())).unwrap();
+    sim.load_archive_direct(&archive).unwrap();
+    assert_eq!(sim.state().images[0].id, facts.config_digest);
+    let grown = peak_memory() - before;
+    assert!(grown < 16 << 20, "grew by {grown} bytes");
 }
