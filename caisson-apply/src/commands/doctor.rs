@@ -1,5 +1,6 @@
 //! `doctor`: what the installation on this device lacks, and the boot unit.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde_json::json;
@@ -12,6 +13,8 @@ use crate::error::{Code, Error, Exit, Result};
 use super::session::Session;
 use super::{confirm, show, talk};
 
+/// Places whose file systems are there at every boot.
+const PERMANENT: [&str; 4] = ["/", "/usr", "/usr/local", "/opt"];
 /// The file system the units are looked for in.
 const ROOT: &str = "/";
 
@@ -49,6 +52,7 @@ fn install(session: &Session, engine: &str) -> Result<Exit> {
         )
         .state("nothing changed")
     })?;
+    stays_here(&binary)?;
     let units = boot_unit::render(&binary, &session.global.state_dir, engine)?;
     for unit in &units {
         talk(&format!("{}:", unit.path.display()));
@@ -68,6 +72,25 @@ fn install(session: &Session, engine: &str) -> Result<Exit> {
         &["the boot unit is installed and enabled".to_owned()],
     );
     Ok(Exit::Done)
+}
+
+/// A unit that names a program on a stick recovers nothing once the stick is gone.
+fn stays_here(binary: &Path) -> Result<()> {
+    let device = |path: &Path| std::fs::metadata(path).map(|facts| facts.dev()).ok();
+    let here = device(binary);
+    if PERMANENT
+        .iter()
+        .any(|place| here.is_some() && device(Path::new(place)) == here)
+    {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::BootUnitWrite,
+        "this program runs from a medium that may be taken away",
+    )
+    .at(binary.display().to_string())
+    .state("nothing changed")
+    .next("copy it to /usr/local/bin and run `doctor --install-boot-unit` from there"))
 }
 
 /// Does the boot unit recover this state directory on this engine?

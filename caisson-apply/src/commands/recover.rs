@@ -1,7 +1,6 @@
 //! `recover`: finishes what an interrupted update left. The boot unit and its
 //! timer call it too, so it is quiet and quick when nothing is open.
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde_json::json;
@@ -51,7 +50,7 @@ pub(super) fn recover(session: &Session, args: &RecoverArgs) -> Result<Exit> {
     };
     let mut words: Vec<String> = recovered.iter().map(|one| one.words.clone()).collect();
     // The timer asks every minute; only a person wants to read that nothing was open.
-    if words.is_empty() && std::io::stdout().is_terminal() {
+    if words.is_empty() && !session.is_unit() {
         words.push("nothing is open".to_owned());
     }
     show(
@@ -93,7 +92,7 @@ pub(super) fn run(
         .first()
         .is_some_and(|record| record.sync_dirs.is_empty());
     let _lock = session.lock(&info, no_sync, lock_patience)?;
-    let mut journal = session.journal()?;
+    let mut journal = session.journal_for_recovery();
     let mut device = Device {
         engine: &engine,
         journal: &mut journal,

@@ -127,6 +127,28 @@ impl Session {
         Ok(journal)
     }
 
+    /// The journal for finishing what is open. A state directory that can't be
+    /// written must not keep the service from coming back: then the rows are only
+    /// read, or, without any, the containers' labels decide.
+    pub(super) fn journal_for_recovery(&self) -> SqliteJournal {
+        let error = match self.journal() {
+            Ok(journal) => return journal,
+            Err(error) => error,
+        };
+        super::talk(&format!(
+            "{error}; recovering all the same, without writing"
+        ));
+        match self.journal_to_read() {
+            Ok(Some(journal)) => journal,
+            Ok(None) | Err(_) => SqliteJournal::in_memory(),
+        }
+    }
+
+    /// Were we started by systemd, with nobody watching?
+    pub(super) fn is_unit(&self) -> bool {
+        !self.global.json && std::env::var_os("INVOCATION_ID").is_some()
+    }
+
     /// The journal for reading; `None` if nothing was ever written.
     ///
     /// # Errors

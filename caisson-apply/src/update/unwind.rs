@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Exit};
 use crate::journal::{Event, Row, StepId, StepStatus, status_of};
+use crate::probe::Watch;
 
 use super::context::{Cx, Device, StepError, stamp};
 use super::look;
@@ -42,7 +43,30 @@ pub(super) fn after_failure(device: &mut Device<'_>, record: &UpdateRecord, caus
     // Without rows every step counts as in flight: more looks, same end.
     let rows = device.journal.rows(&record.update_id).ok();
     let unwound = unwind(device, record, rows.as_deref(), &cause);
-    word(record, cause, unwound)
+    let serves = unwound.touched && unwound.left.is_empty() && record.was_running;
+    let mut error = word(record, cause, unwound);
+    if serves && let Err(ill) = probe_current(device, record) {
+        error.also.push(format!(
+            "the old version runs but does not pass its probes: {}",
+            ill.error.what
+        ));
+    }
+    error
+}
+
+/// The same probes on the old version: the person must know whether it serves.
+fn probe_current(device: &Device<'_>, record: &UpdateRecord) -> Result<(), StepError> {
+    let Some(current) = &record.current else {
+        return Ok(());
+    };
+    let watch = Watch {
+        engine: device.engine,
+        host: device.host,
+        settings: &record.service.probe,
+        has_health: !current.inspection["State"]["Health"].is_null(),
+        container_id: &current.id,
+    };
+    watch.run(&mut || Ok(())).map(|_evidence| ())
 }
 
 /// The steps in reverse, the last look, the final row.

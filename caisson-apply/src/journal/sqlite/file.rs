@@ -93,6 +93,13 @@ pub(super) fn open_checked(path: &Path) -> Result<Connection, OpenError> {
     Ok(db)
 }
 
+/// A database of this schema that is nowhere on the disk.
+pub(super) fn empty_in_memory() -> rusqlite::Result<Connection> {
+    let db = Connection::open_in_memory()?;
+    db.execute_batch(SCHEMA)?;
+    Ok(db)
+}
+
 /// Moves the database and its companions to names that say so; gives the new name.
 pub(super) fn move_file_aside(path: &Path) -> JournalResult<PathBuf> {
     let io = |error: std::io::Error| JournalError {

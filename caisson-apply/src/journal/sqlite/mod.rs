@@ -82,6 +82,20 @@ impl SqliteJournal {
         }))
     }
 
+    /// A journal that knows nothing and is gone with the process: for recovery where
+    /// there is no other.
+    ///
+    /// # Panics
+    /// If there is no memory for an empty database.
+    pub fn in_memory() -> Self {
+        let db = file::empty_in_memory().expect("an empty database in memory");
+        Self {
+            path: PathBuf::new(),
+            db,
+            notice: None,
+        }
+    }
+
     /// What a person should know about opening, such as a damaged file moved aside.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
