@@ -166,5 +166,8 @@ fn kill(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
 }
 
 fn downtime(time: Duration) -> String {
+    if time.is_zero() {
+        return "The poller saw no gap.".to_owned();
+    }
     format!("No answer for {} ms in all.", time.as_millis())
 }
