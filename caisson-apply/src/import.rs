@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::error::{Code, Error, Result};
 use crate::host::Host;
-use crate::package::{ImportSource, blob_path};
+use crate::package::{ImportSource, Package, blob_path};
 use crate::progress::Progress;
 use crate::update::context::ImageSource;
 use crate::update::interrupted;
@@ -65,7 +65,6 @@ impl Import<'_> {
     fn send_layers(&mut self, sink: &mut dyn Write) -> Result<()> {
         let mut sent: BTreeSet<Digest> = BTreeSet::new();
         let package = &mut self.source.package;
-        let place = package.path.clone();
         let total = package.file_bytes;
         loop {
             let path = match package.reader.next_entry() {
@@ -80,14 +79,7 @@ impl Import<'_> {
                 .iter()
                 .find(|layer| blob_path(&layer.digest) == path);
             let Some(layer) = layer.filter(|layer| !sent.contains(&layer.diff_id)) else {
-                while let Some(_piece) =
-                    package.reader.next_chunk().map_err(|error| {
-                        Error::new(Code::Package(error.code.as_str()), error.what.clone())
-                            .at(format!("{}, {}", place.display(), error.place))
-                    })?
-                {
-                    stop_if_asked(self.host)?;
-                }
+                skip(package, self.host)?;
                 continue;
             };
             write(
@@ -170,6 +162,17 @@ impl Import<'_> {
         let names = json!([{ "Config": blob_path(&image.config), "RepoTags": [incoming], "Layers": layers }]);
         entry(sink, "manifest.json", names.to_string().as_bytes())?;
         write(sink, &[0; 1024])
+    }
+}
+
+/// Verifies and drops the current entry.
+fn skip(package: &mut Package, host: &dyn Host) -> Result<()> {
+    loop {
+        match package.reader.next_chunk() {
+            Ok(Some(_piece)) => stop_if_asked(host)?,
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(package.refused(&error)),
+        }
     }
 }
 

@@ -135,22 +135,7 @@ impl Sweep<'_> {
         killed: Instant,
         line: &str,
     ) -> Result<(String, Duration, Duration)> {
-        let limit = self.patience;
-        let mut dark = Duration::ZERO;
-        let settled = loop {
-            if self.device.version().is_none() {
-                dark = killed.elapsed();
-            }
-            if nothing_open(&self.device.state_dir())? && no_guard(&self.device.state_dir()) {
-                break killed.elapsed();
-            }
-            ensure!(
-                killed.elapsed() < limit,
-                "still open {limit:?} after the kill at {line}; service answers {:?}",
-                self.device.version()
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        };
+        let (dark, settled) = self.wait_settled(killed, line)?;
         let committed = last_is_committed(&self.device.state_dir())?;
         let wanted = if committed {
             self.new_version
@@ -159,6 +144,33 @@ impl Sweep<'_> {
         };
         self.device
             .wait_for_version(wanted, Duration::from_secs(5))?;
+        self.check(before, traces, committed)?;
+        Ok((wanted.to_owned(), dark, settled))
+    }
+
+    /// Until nothing is open and no guard is left: how long the service was dark, and
+    /// how long it took.
+    fn wait_settled(&self, killed: Instant, line: &str) -> Result<(Duration, Duration)> {
+        let limit = self.patience;
+        let mut dark = Duration::ZERO;
+        loop {
+            if self.device.version().is_none() {
+                dark = killed.elapsed();
+            }
+            if nothing_open(&self.device.state_dir())? && no_guard(&self.device.state_dir()) {
+                return Ok((dark, killed.elapsed()));
+            }
+            ensure!(
+                killed.elapsed() < limit,
+                "still open {limit:?} after the kill at {line}; service answers {:?}",
+                self.device.version()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Container, policy, names and tags are what the journal's last row demands.
+    fn check(&self, before: &serde_json::Value, traces: &[String], committed: bool) -> Result<()> {
         let now = self
             .device
             .inspect("")?
@@ -199,7 +211,7 @@ impl Sweep<'_> {
                 self.device.traces()?
             );
         }
-        Ok((wanted.to_owned(), dark, settled))
+        Ok(())
     }
 }
 

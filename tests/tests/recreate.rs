@@ -168,6 +168,7 @@ fn swap(engine: &DockerEngine, old: &Container, spec: &CandidateSpec) -> Result<
         .context("the new container")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
 fn words(error: caisson_apply::engine::EngineError) -> anyhow::Error {
     anyhow::anyhow!("{}: {}", error.call, error.message)
 }

@@ -11,10 +11,12 @@ use crate::update::context::Silent;
 use super::recover;
 use super::session::Session;
 
-/// The engine may be gone for as long as somebody needs to repair it.
-const ENGINE_PATIENCE: Duration = Duration::from_hours(24);
-/// Tries, with growing pauses: after the last the boot unit or the next command goes on.
-const TRIES: u32 = 20;
+/// How long one try waits for the engine; then it is looked whether there is still
+/// anything to watch over.
+const ENGINE_PATIENCE: Duration = Duration::from_mins(1);
+/// The engine may be gone for as long as somebody needs to repair it. After that the
+/// boot unit or the next command goes on.
+const GIVE_UP: Duration = Duration::from_hours(24);
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 pub(super) fn guard(session: &Session) -> Result<Exit> {
@@ -27,8 +29,12 @@ pub(super) fn guard(session: &Session) -> Result<Exit> {
     if end == End::Good {
         return Ok(Exit::Done);
     }
+    let begin = session.host.monotonic();
     let mut pause = Duration::from_secs(1);
-    for _ in 0..TRIES {
+    // Without its state directory the device was put away, and nothing is ours any more.
+    while session.global.state_dir.is_dir()
+        && session.host.monotonic().saturating_sub(begin) < GIVE_UP
+    {
         match recover::run(session, ENGINE_PATIENCE, LOCK_PATIENCE, &Silent) {
             Ok(recovered) if recovered.iter().all(|one| one.outcome != "pending") => {
                 return Ok(Exit::Done);

@@ -187,7 +187,10 @@ pub fn engine_error(error: &EngineError) -> Error {
     });
     mapped.next = Some(
         match error.kind {
-            EngineErrorKind::Unreachable => "see that the engine runs, and that you are root; `caisson-apply recover` finishes what is open",
+            EngineErrorKind::Unreachable => {
+                "see that the engine runs, and that you are root; \
+                 `caisson-apply recover` finishes what is open"
+            }
             _ => "look at the engine's own log; `caisson-apply recover` finishes what is open",
         }
         .to_owned(),

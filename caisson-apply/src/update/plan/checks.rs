@@ -15,8 +15,11 @@ const SPACE_MARGIN_BYTES: u64 = 16 * 1024 * 1024;
 /// Fewer free inodes than this are too few for any image.
 const INODES_MIN: u64 = 1024;
 
-/// Room that the import of an image takes, at most.
-pub(super) fn needed_bytes(unpacked_bytes: u64) -> u64 {
+/// Room that the import of an image takes, at most: nothing if it `is_there` already.
+pub(super) fn needed_bytes(unpacked_bytes: u64, is_there: bool) -> u64 {
+    if is_there {
+        return 0;
+    }
     unpacked_bytes
         .saturating_mul(SPACE_FACTOR)
         .saturating_add(SPACE_MARGIN_BYTES)

@@ -88,6 +88,13 @@ impl Facts {
         }
     }
 
+    /// Is the service as its user wants it: running, or stopped on purpose?
+    pub(super) fn serves(&self) -> bool {
+        self.current
+            .as_ref()
+            .is_some_and(|current| !current.restarting && !current.paused)
+    }
+
     /// What the device knows of the installed version: the journal's row if it is
     /// about this very container, else the container's own labels.
     pub fn installed(&self) -> Option<InstalledVersion> {

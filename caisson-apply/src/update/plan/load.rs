@@ -33,41 +33,29 @@ pub fn load(facts: &Facts, request: LoadRequest<'_>, tags: TagLookup<'_>) -> Res
     let installed = facts.installed();
     let verdict = verdict(facts, offer, options)?;
     let new_image = offer.as_image();
-    let (candidate, configured_policy, was_running) = candidate(
-        facts,
-        &new_image,
-        create_file,
-        &docker.container_name,
-        options,
-    )?;
+    let container = docker.container_name.clone();
+    let (candidate, configured_policy, was_running) =
+        candidate(facts, &new_image, create_file, &container, options)?;
     let candidate_has_health = has_health(&candidate.body) || has_health(&new_image.config);
     probe_is_possible(service, candidate_has_health)?;
     let image = offer.target(facts.info.store);
     let is_there = image_known.is_some_and(|known| known.id == image.engine_id);
-    let needed_bytes = if is_there {
-        0
-    } else {
-        needed_bytes(offer.unpacked_bytes)
-    };
+    let needed_bytes = needed_bytes(offer.unpacked_bytes, is_there);
     room(facts, needed_bytes)?;
     let retention = name::retention_tag(&service.name, Some(&offer.version), &image.engine_id);
-    let pin = pin_of(facts, service, installed.as_ref());
+    let bind_some = |tag: Option<String>| tag.map(|tag| bind(tag, tags)).transpose();
     let plan_tags = TagPlan {
         incoming: Some(name::incoming_tag(&identity.update_id)),
-        retention: Some(bind(retention, tags)?),
-        pin: pin.map(|tag| bind(tag, tags)).transpose()?,
-        live: docker
-            .image_reference
-            .clone()
-            .map(|tag| bind(tag, tags))
-            .transpose()?,
+        retention: bind_some(Some(retention))?,
+        pin: bind_some(pin_of(facts, service, installed.as_ref()))?,
+        live: bind_some(docker.image_reference.clone())?,
     };
     let notes = candidate.notes.clone();
     let record = UpdateRecord {
         update_id: identity.update_id,
         kind: UpdateKind::Load,
         service: service.clone(),
-        container: docker.container_name.clone(),
+        container,
         engine: identity.engine,
         sync_dirs: facts.dirs_to_sync(options),
         manifest: Some(offer.manifest.clone()),
@@ -75,10 +63,7 @@ pub fn load(facts: &Facts, request: LoadRequest<'_>, tags: TagLookup<'_>) -> Res
         version: Some(offer.version.clone()),
         release: offer.release,
         image: Some(image),
-        current: facts
-            .current
-            .as_ref()
-            .map(|current| current_of(current, installed.as_ref())),
+        current: current_of(facts),
         parked: parked_of(facts),
         candidate: Some(candidate),
         configured_policy,
@@ -86,15 +71,11 @@ pub fn load(facts: &Facts, request: LoadRequest<'_>, tags: TagLookup<'_>) -> Res
         candidate_has_health,
         tags: plan_tags,
     };
-    let serves = facts
-        .current
-        .as_ref()
-        .is_some_and(|current| current.running || !was_running);
     let mut words = words_of(&record, facts, needed_bytes, options);
     words.extend(notes);
     Ok(Plan {
+        installed_already: verdict == Verdict::Installed && facts.serves(),
         record,
-        installed_already: verdict == Verdict::Installed && serves,
         words,
         needed_bytes,
     })

@@ -1,7 +1,6 @@
 //! The containers of today as the record keeps them.
 
 use crate::catalog::ServiceEntry;
-use crate::engine::Container;
 use crate::journal::InstalledVersion;
 use crate::name;
 use crate::update::record::{CurrentContainer, ParkedContainer};
@@ -19,19 +18,20 @@ pub(super) fn pin_of(
     Some(name::retention_tag(&service.name, version, &image.id))
 }
 
-pub(super) fn current_of(
-    current: &Container,
-    installed: Option<&InstalledVersion>,
-) -> CurrentContainer {
-    CurrentContainer {
+pub(super) fn current_of(facts: &Facts) -> Option<CurrentContainer> {
+    let current = facts.current.as_ref()?;
+    let installed = facts.installed();
+    Some(CurrentContainer {
         id: current.id.clone(),
         image_id: current.image_id.clone(),
-        version: installed.and_then(|installed| installed.version.clone()),
-        release: installed.and_then(|installed| installed.release),
-        manifest_digest: installed.and_then(|installed| installed.manifest_digest.clone()),
+        version: installed
+            .as_ref()
+            .and_then(|installed| installed.version.clone()),
+        release: installed.as_ref().and_then(|installed| installed.release),
+        manifest_digest: installed.and_then(|installed| installed.manifest_digest),
         grace_secs: current.stop_timeout_secs.unwrap_or(10),
         inspection: current.raw.clone(),
-    }
+    })
 }
 
 pub(super) fn parked_of(facts: &Facts) -> Option<ParkedContainer> {

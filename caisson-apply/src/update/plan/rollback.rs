@@ -47,7 +47,7 @@ pub fn rollback(
         version: parked.version.clone(),
         release: parked.release,
         image: None,
-        current: Some(current_of(current, installed.as_ref())),
+        current: current_of(facts),
         parked: Some(parked),
         candidate: None,
         configured_policy: current.restart_policy.clone(),

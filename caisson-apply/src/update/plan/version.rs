@@ -49,20 +49,7 @@ pub(super) fn judge(
     let highest = state
         .and_then(|state| state.highest_release)
         .max(current.and_then(|current| current.release));
-    if let (Some(offered), Some(highest)) = (offered.release, highest)
-        && offered > highest.saturating_add(RELEASE_JUMP_MAX)
-    {
-        return Err(Error::new(
-            Code::ReleaseJump,
-            "the release counter of the package jumps too far",
-        )
-        .found(offered.to_string())
-        .wanted(format!(
-            "at most {}",
-            highest.saturating_add(RELEASE_JUMP_MAX)
-        ))
-        .next("build the package with the counter that follows"));
-    }
+    no_jump(offered, highest)?;
     let Some(current) = current else {
         return older_than_ever(offered, highest, allowed);
     };
@@ -73,57 +60,72 @@ pub(super) fn judge(
             Verdict::Installed
         });
     }
-    let known = |installed: Option<&InstalledVersion>| {
-        installed.is_some_and(|installed| {
-            installed.manifest_digest.as_deref() == Some(offered.manifest_digest)
-        })
+    let words = |version: Option<&str>, release: Option<u64>| {
+        let version = version.unwrap_or("an unknown version");
+        release.map_or_else(
+            || version.to_owned(),
+            |release| format!("{version} (release {release})"),
+        )
     };
-    let order = match (offered.release, highest) {
-        // Back to the newest one after a rollback: the very package is known.
-        (Some(offered), Some(highest))
-            if offered == highest && known(state.and_then(|s| s.previous.as_ref())) =>
-        {
-            Ordering::Greater
-        }
-        (Some(offered), Some(highest)) => offered.cmp(&highest),
-        _ => match (
-            Version::parse(offered.version),
-            current.version.as_deref().map(Version::parse),
-        ) {
-            (Ok(offered), Some(Ok(current))) => offered.cmp_precedence(&current),
-            // The installed version is not known: nothing to compare with.
-            _ => Ordering::Greater,
-        },
-    };
-    let installed = current
-        .version
-        .clone()
-        .unwrap_or_else(|| "an unknown version".to_owned());
-    let with_release = |version: String, release: Option<u64>| match release {
-        Some(release) => format!("{version} (release {release})"),
-        None => version,
-    };
-    match order {
+    let found = words(Some(offered.version), offered.release);
+    match order(offered, current, state, highest) {
         Ordering::Greater => Ok(Verdict::Newer),
         _ if allowed.downgrade => Ok(Verdict::AllowedAnyway),
         Ordering::Equal => Err(Error::new(
             Code::SameVersion,
             "the same version is installed with other content",
         )
-        .found(with_release(offered.version.to_owned(), offered.release))
+        .found(found)
         .wanted("a newer version")
         .next("build it again under a new version; --allow-downgrade installs it all the same")),
-        Ordering::Less => Err(
-            Error::new(Code::Downgrade, "refusing to install an older version")
-                .found(with_release(offered.version.to_owned(), offered.release))
-                .wanted(format!(
-                    "newer than {}",
-                    with_release(installed, highest.or(current.release))
-                ))
-                .next(
-                    "take a newer package; --allow-downgrade installs the older one all the same",
-                ),
-        ),
+        Ordering::Less => {
+            let installed = words(current.version.as_deref(), highest.or(current.release));
+            Err(Error::new(Code::Downgrade, "refusing to install an older version")
+                .found(found)
+                .wanted(format!("newer than {installed}"))
+                .next("take a newer package; --allow-downgrade installs the older one all the same"))
+        }
+    }
+}
+
+fn no_jump(offered: Offered<'_>, highest: Option<u64>) -> Result<()> {
+    let (Some(release), Some(highest)) = (offered.release, highest) else {
+        return Ok(());
+    };
+    let most = highest.saturating_add(RELEASE_JUMP_MAX);
+    if release <= most {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::ReleaseJump,
+        "the release counter of the package jumps too far",
+    )
+    .found(release.to_string())
+    .wanted(format!("at most {most}"))
+    .next("build the package with the counter that follows"))
+}
+
+/// How the package stands to what is installed.
+fn order(
+    offered: Offered<'_>,
+    current: &InstalledVersion,
+    state: Option<&ServiceState>,
+    highest: Option<u64>,
+) -> Ordering {
+    let previous = state.and_then(|state| state.previous.as_ref());
+    let is_previous = previous.and_then(|previous| previous.manifest_digest.as_deref())
+        == Some(offered.manifest_digest);
+    let versions = (
+        Version::parse(offered.version),
+        current.version.as_deref().map(Version::parse),
+    );
+    match (offered.release, highest, versions) {
+        // Back to the newest one after a rollback: the very package is known.
+        (Some(release), Some(highest), _) if release == highest && is_previous => Ordering::Greater,
+        (Some(release), Some(highest), _) => release.cmp(&highest),
+        (_, _, (Ok(offered), Some(Ok(current)))) => offered.cmp_precedence(&current),
+        // The installed version is not known: nothing to compare with.
+        _ => Ordering::Greater,
     }
 }
 

@@ -40,7 +40,11 @@ pub(super) fn words_of(
     if record.current.is_none() {
         words.push("if it fails, container and image are removed again".to_owned());
     } else if record.was_running {
-        words.push("the service is down while it is stopped, renamed and started; if the new version fails, the old container starts again".to_owned());
+        words.push(
+            "the service is down while it is stopped, renamed and started; \
+             if the new version fails, the old container starts again"
+                .to_owned(),
+        );
     } else {
         words.push(
             "the service is stopped and stays so: the new version is not started and not probed"
@@ -60,7 +64,11 @@ pub(super) fn words_of(
             .push("the engine no longer knows the old image: it can't be kept by a tag".to_owned());
     }
     if facts.info.live_restore {
-        words.push("live-restore is on: a restart of the engine during the update may start the old version beside the new one for a moment".to_owned());
+        words.push(
+            "live-restore is on: a restart of the engine during the update may start \
+             the old version beside the new one for a moment"
+                .to_owned(),
+        );
     }
     if options.no_sync {
         words.push("--no-sync: what happens at a power cut is not promised".to_owned());

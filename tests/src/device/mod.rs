@@ -3,11 +3,12 @@
 //! technician would. Works on any engine; what it made there is removed when it
 //! is dropped, also when the test panics.
 
+mod network;
+mod package;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +21,10 @@ use tempfile::TempDir;
 
 use crate::engines::EngineApi;
 use crate::images::{ImageFacts, ImageRecipe, host_platform};
-use crate::programs::{caisson_apply, caisson_pack};
+use crate::programs::caisson_apply;
+
+pub use network::{free_port, http};
+pub use package::pack;
 
 /// A probe that asks the service itself, with times fit for tests.
 pub const HTTP_PROBE: &str =
@@ -385,66 +389,4 @@ impl Said {
         );
         Ok(self)
     }
-}
-
-/// Builds a package of one image in a folder, with the real `caisson-pack`.
-pub fn pack(
-    folder: &Path,
-    service: &str,
-    recipe: &ImageRecipe,
-    version: &str,
-    flags: &[&str],
-) -> Result<(PathBuf, ImageFacts)> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = COUNT.fetch_add(1, Ordering::SeqCst);
-    let image = folder.join(format!("image-{number}.tar"));
-    let facts = recipe.write_docker_archive(&image)?;
-    let package = folder.join(format!("{version}-{number}.edgepkg"));
-    let platform = &recipe.platform;
-    let platform = format!(
-        "{}/{}/{}",
-        platform.os, platform.architecture, platform.variant
-    );
-    let output = Command::new(caisson_pack())
-        .args([
-            "build",
-            "--image",
-            &format!("docker-archive:{}", image.display()),
-        ])
-        .args(["--service", service, "--service-revision", "r1"])
-        .args(["--platform", platform.trim_end_matches('/')])
-        .args(["--package-version", version, "--level", "3"])
-        .args(flags)
-        .arg("-o")
-        .arg(&package)
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "caisson-pack: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    fs::remove_file(&image)?;
-    Ok((package, facts))
-}
-
-/// A port of the loopback address that nobody uses now.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
-}
-
-/// `GET /` of a port of the loopback address.
-pub fn http(port: u16) -> Result<String> {
-    let mut stream =
-        TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), Duration::from_secs(1))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    ensure!(
-        answer.starts_with("HTTP/1"),
-        "no HTTP answer on port {port}: {answer:?}"
-    );
-    Ok(answer)
 }
