@@ -116,6 +116,18 @@ fn collect_flags(command: &Command, found: &mut BTreeSet<String>) {
     }
 }
 
+/// A flag that README doesn't know is found by nobody but its author.
+#[test]
+fn every_flag_of_the_device_is_in_readme() {
+    let readme = document("README.md");
+    let mut flags = BTreeSet::new();
+    collect_flags(&Apply::command(), &mut flags);
+    assert!(flags.len() > 10, "{flags:?}");
+    for flag in flags {
+        assert!(readme.contains(&flag), "{flag}");
+    }
+}
+
 /// Every command a person may type is shown in README.
 #[test]
 fn no_command_is_missing_in_readme() {
