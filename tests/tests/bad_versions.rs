@@ -174,9 +174,8 @@ fn rolled_back(case: &Case) -> Result<String> {
     let (bad, _) = place.device.pack(&(case.bad)(recipe("1.1.0")))?;
     let before = place.contents()?;
     let container = place.device.inspect("")?.context("it runs")?;
-    let live = place
-        .api()
-        .get_json(&format!("/images/{}/json", place.device.live_tag()))?;
+    let live_tag = format!("/images/{}/json", place.device.live_tag());
+    let live = place.api().get_json(&live_tag)?;
     let poller = Poller::start(place.device.port);
 
     let said = place.device.load_with(&bad, &["--json"])?.expect(30)?;
@@ -199,23 +198,8 @@ fn rolled_back(case: &Case) -> Result<String> {
     );
 
     let again = place.device.inspect("")?.context("it runs again")?;
-    for (what, pointer) in [
-        ("container", "/Id"),
-        ("name", "/Name"),
-        ("image", "/Image"),
-        ("running", "/State/Running"),
-        ("policy", "/HostConfig/RestartPolicy"),
-    ] {
-        ensure!(
-            again.pointer(pointer) == container.pointer(pointer),
-            "{what} is {:?} and was {:?}",
-            again.pointer(pointer),
-            container.pointer(pointer)
-        );
-    }
-    let live_now = place
-        .api()
-        .get_json(&format!("/images/{}/json", place.device.live_tag()))?;
+    same_container(&container, &again)?;
+    let live_now = place.api().get_json(&live_tag)?;
     ensure!(
         live_now["Id"] == live["Id"] && live["Id"] == container["Image"],
         "the live tag moved"
@@ -228,6 +212,16 @@ fn rolled_back(case: &Case) -> Result<String> {
         polls.longest_gap.as_secs_f64(),
         json["what"]
     ))
+}
+
+fn same_container(before: &Value, now: &Value) -> Result<()> {
+    const RUNS: &str = "/State/Running";
+    const POLICY: &str = "/HostConfig/RestartPolicy";
+    for pointer in ["/Id", "/Name", "/Image", RUNS, POLICY] {
+        let (was, is) = (before.pointer(pointer), now.pointer(pointer));
+        ensure!(is == was, "{pointer} is {is:?} and was {was:?}");
+    }
+    Ok(())
 }
 
 /// The history must tell a developer far away what happened on the device.
