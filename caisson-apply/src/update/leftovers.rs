@@ -3,8 +3,9 @@
 //!
 //! Container names, restart policies and our labels say enough:
 //! an old container still insured was not yet settled (back), one with policy
-//! `no` was (forward), and a candidate alone never served (removed). A container
-//! without our labels is never touched.
+//! `no` was (forward), and a candidate alone never served (removed). Where neither of
+//! two containers has a label of ours, nothing is touched. A `.caisson-old` with no
+//! other beside it starts again in any case: nothing else can serve.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -92,7 +93,7 @@ fn clear_one(
     let named = engine.container(base)?;
     let new = roles
         .get(Role::New.suffix())
-        .filter(|container| container.labels.contains_key(LABEL_UPDATE));
+        .filter(|container| ours(container));
     if let Some(old) = roles.get(Role::Old.suffix()) {
         let candidate = named
             .as_ref()
@@ -106,6 +107,9 @@ fn clear_one(
                 "container `{base}` got its name back and runs"
             )));
         };
+        if !ours(old) && !ours(candidate) {
+            return Ok(None);
+        }
         if old.restart_policy.name == "no" {
             return forward(engine, base, old, candidate).map(Some);
         }
@@ -125,7 +129,9 @@ fn clear_one(
             "an unfinished candidate of container `{base}` was removed"
         )));
     }
-    if let Some(parked) = roles.get(Role::Back.suffix()) {
+    if let Some(parked) = roles.get(Role::Back.suffix())
+        && (ours(parked) || named.as_ref().is_some_and(ours))
+    {
         engine.rename_container(&parked.id, &Role::Previous.of(base))?;
         if let Some(named) = &named {
             serve(
@@ -140,6 +146,11 @@ fn clear_one(
         )));
     }
     Ok(None)
+}
+
+/// Was it made by an update? What was there before the first one has no label.
+fn ours(container: &Container) -> bool {
+    container.labels.contains_key(LABEL_UPDATE)
 }
 
 /// The old container was settled: the new one serves.
