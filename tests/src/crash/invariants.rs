@@ -70,6 +70,36 @@ pub fn settled(world: &World) -> Result<()> {
     Ok(())
 }
 
+/// After a recovery that had no journal to go by: exactly one version, whole, as it
+/// was configured, and no container in flight. Images may be left; a tag keeps them.
+pub fn serves_one(world: &World) -> Result<()> {
+    let state = world.sim.state();
+    let named = state
+        .container(SERVICE)
+        .context("no container under the service's name")?;
+    ensure!(named.status == "running", "the service is {}", named.status);
+    ensure!(
+        named.policy.name == world.configured,
+        "policy {}",
+        named.policy.name
+    );
+    ensure!(state.up().len() == 1, "{} containers run", state.up().len());
+    for container in &state.containers {
+        let is_parked = container.name.ends_with(".caisson-previous");
+        ensure!(
+            container.name == SERVICE || is_parked,
+            "{} is left",
+            container.name
+        );
+        ensure!(
+            !is_parked || container.policy.name == "no",
+            "the parked container has policy {}",
+            container.policy.name
+        );
+    }
+    Ok(())
+}
+
 /// After the device came up again and before anybody recovered: the engine by
 /// itself runs one version at most, and only in the two policy calls of `settle`,
 /// after the commit, none.

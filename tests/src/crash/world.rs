@@ -184,6 +184,11 @@ impl World {
         Ok(SqliteJournal::open(&self.folder.path().join("state"))?)
     }
 
+    /// The disk loses the journal; everything on the engine is as it was.
+    pub fn lose_journal(&self) -> Result<()> {
+        Ok(std::fs::remove_dir_all(self.folder.path().join("state"))?)
+    }
+
     /// Does a commit row of the new version stand there?
     pub fn committed(&self) -> Result<bool> {
         let journal = self.journal()?;
