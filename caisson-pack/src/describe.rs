@@ -104,10 +104,10 @@ impl PackageFacts {
             let unpacked = image.layers.iter().map(|layer| layer.diff_size).sum();
             let _ = writeln!(
                 text,
-                "image {} for {}: {} layers, {}, unpacked {}",
+                "image {} for {}: {}, {}, unpacked {}",
                 image.reference,
                 image.platform,
-                image.layers.len(),
+                count_of_layers(image.layers.len()),
                 size(packed),
                 size(unpacked)
             );
@@ -145,6 +145,11 @@ impl PackageFacts {
         }
         text
     }
+}
+
+/// `1 layer`, `2 layers`.
+fn count_of_layers(count: usize) -> String {
+    format!("{count} layer{}", if count == 1 { "" } else { "s" })
 }
 
 fn layers(image: &Image) -> String {

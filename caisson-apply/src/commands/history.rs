@@ -51,6 +51,7 @@ pub(super) fn show(session: &Session, id: &str) -> Result<Exit> {
     words.extend(evidence(&rows));
     let value = json!({
         "update": update,
+        "record": journal.record(&update.update_id).map_err(unreadable)?,
         "rows": rows.iter().map(|row| json!({
             "seq": row.seq, "step": row.step.as_str(), "event": row.event.as_str(),
             "wall_ms": row.stamp.wall_ms, "boot_id": row.stamp.boot_id, "detail": row.detail,

@@ -54,8 +54,9 @@ pub(super) fn plan(session: &Session, args: &LoadArgs) -> Result<Exit> {
 pub(super) fn load(session: &Session, args: &LoadArgs) -> Result<Exit> {
     let (service, offer, source) = open(session, args)?;
     let (engine, info) = session.connect()?;
-    let mut journal = session.journal()?;
+    // The lock first: opening the journal may move a damaged one aside.
     let _lock = session.lock(&info, args.promises.no_sync, LOCK_PATIENCE)?;
+    let mut journal = session.journal()?;
     recover_first(session, &engine, &mut journal)?;
     let planned = plan_load(
         session,
@@ -94,8 +95,9 @@ pub(super) fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit> {
     let catalog = session.catalog()?;
     let service = known(&catalog, &args.name)?.clone();
     let (engine, info) = session.connect()?;
-    let mut journal = session.journal()?;
+    // The lock first: opening the journal may move a damaged one aside.
     let _lock = session.lock(&info, args.promises.no_sync, LOCK_PATIENCE)?;
+    let mut journal = session.journal()?;
     recover_first(session, &engine, &mut journal)?;
     let options = Options {
         no_sync: args.promises.no_sync,

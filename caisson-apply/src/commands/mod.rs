@@ -54,7 +54,13 @@ pub fn run(cli: Cli, guarding: Guarding) -> Exit {
     };
     match outcome {
         Ok(exit) => exit,
-        Err(error) => failed(&error, json),
+        Err(mut error) => {
+            // Whatever changed something says itself in what state it left the device.
+            error
+                .state
+                .get_or_insert_with(|| "nothing changed".to_owned());
+            failed(&error, json)
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::engine::docker::DockerEngine;
 use crate::engine::socket::{Wishes, choose};
 use crate::engine::{Engine, EngineInfo};
 use crate::error::{Code, Error, Result};
-use crate::journal::sqlite::SqliteJournal;
+use crate::journal::sqlite::{SqliteJournal, create_state_dir};
 use crate::lock::Lock;
 use crate::main_host::MainHost;
 
@@ -107,6 +107,8 @@ impl Session {
         patience: Duration,
     ) -> Result<Lock> {
         let dir = if no_sync {
+            create_state_dir(&self.global.state_dir)
+                .map_err(|error| self.state_unusable(error.message))?;
             &self.global.state_dir
         } else {
             &info.data_root

@@ -56,14 +56,19 @@ impl std::fmt::Display for ApiVersion {
 /// Never their newest as such: fields change their meaning between versions.
 /// Docker refuses a version above its own and, since 25, below 1.24 (since 29,
 /// below 1.44); Podman accepts every number, so its word is taken too.
-pub fn negotiated(theirs: Option<&str>) -> Result<ApiVersion, String> {
-    let theirs = theirs.ok_or("it does not say which API version it speaks")?;
-    let version = ApiVersion::parse(theirs)
-        .ok_or_else(|| format!("`{}` is not an API version", theirs.escape_default()))?;
+pub fn negotiated(theirs: Option<&str>) -> Result<ApiVersion, (EngineErrorKind, String)> {
+    let malformed = |why: String| (EngineErrorKind::Malformed, why);
+    let theirs = theirs
+        .ok_or_else(|| malformed("it does not say which API version it speaks".to_owned()))?;
+    let version = ApiVersion::parse(theirs).ok_or_else(|| {
+        malformed(format!(
+            "`{}` is not an API version",
+            theirs.escape_default()
+        ))
+    })?;
     if version < API_OLDEST {
-        return Err(format!(
-            "it speaks API {version}; {API_OLDEST} or newer is needed"
-        ));
+        let why = format!("it speaks API {version}; {API_OLDEST} or newer is needed");
+        return Err((EngineErrorKind::Unsupported, why));
     }
     Ok(version.min(API_NEWEST))
 }

@@ -23,6 +23,7 @@ fn api_versions_are_numbers() {
         assert!(
             negotiated(Some(old))
                 .unwrap_err()
+                .1
                 .contains("or newer is needed"),
             "{old}"
         );
@@ -42,6 +43,7 @@ fn api_versions_are_numbers() {
         assert!(
             negotiated(Some(odd))
                 .unwrap_err()
+                .1
                 .contains("not an API version"),
             "{odd}"
         );

@@ -86,7 +86,7 @@ impl DockerEngine {
         let request = self.ping_request();
         let answer = self.exchange(&request, &[200])?;
         let version = differences::negotiated(answer.head.api_version.as_deref())
-            .map_err(|why| request.error(EngineErrorKind::Malformed, &why))?;
+            .map_err(|(kind, why)| request.error(kind, &why))?;
         let negotiated = Negotiated {
             version,
             prefix: format!("/v{version}"),

@@ -55,6 +55,8 @@ pub enum EngineErrorKind {
     Refused,
     /// The answer is not what the API promises (not JSON, wrong types, over a limit).
     Malformed,
+    /// The engine is too old for what an update needs.
+    Unsupported,
     /// Our own side failed while a body was being sent (the package turned out
     /// damaged, for example). `call` names it; the cause stays with the sender.
     Body,

@@ -175,6 +175,9 @@ pub fn engine_error(error: &EngineError) -> Error {
             Code::EngineAnswer,
             "the container engine's answer makes no sense",
         ),
+        EngineErrorKind::Unsupported => {
+            (Code::EngineUnsupported, "the container engine is too old")
+        }
         EngineErrorKind::Body => (
             Code::EngineAnswer,
             "the request to the container engine was broken off",
@@ -191,6 +194,7 @@ pub fn engine_error(error: &EngineError) -> Error {
                 "see that the engine runs, and that you are root; \
                  `caisson-apply recover` finishes what is open"
             }
+            EngineErrorKind::Unsupported => "update the container engine of this device",
             _ => "look at the engine's own log; `caisson-apply recover` finishes what is open",
         }
         .to_owned(),

@@ -85,7 +85,12 @@ pub fn recover(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
     if worst.is_none() {
         match leftovers::clear(device) {
             Ok(cleared) => done.extend(cleared),
-            Err(error) => worst = Some(worse(worst, error)),
+            Err(mut error) => {
+                error.state.get_or_insert_with(|| {
+                    "what an earlier update left is not cleared to the end".to_owned()
+                });
+                worst = Some(worse(worst, error));
+            }
         }
     }
     match worst {

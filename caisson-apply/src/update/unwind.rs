@@ -264,7 +264,7 @@ fn look_once_more(cx: &mut Cx<'_>) -> Result<(), StepError> {
     let Some(current) = look::current(cx)? else {
         return Err(Error::new(Code::Stuck, "the container of the old version is gone")
             .at(record.container.clone())
-            .next("`caisson-apply history show` has its whole configuration; create it again by hand")
+            .next("`caisson-apply --json history show` has its whole configuration; create it again by hand")
             .into());
     };
     if current.name != record.container {

@@ -2,6 +2,7 @@
 //! when it is damaged.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -56,7 +57,26 @@ impl From<rusqlite::Error> for OpenError {
     }
 }
 
+/// The journal holds whole container configurations, and these hold passwords:
+/// nobody but its owner reads it. `SQLite` gives its companions the same mode.
+#[expect(clippy::disallowed_methods, reason = "the journal's own file")]
+fn create_private(path: &Path) -> Result<(), OpenError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(OpenError::Other(format!("{}: {error}", path.display())))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 pub(super) fn open_checked(path: &Path) -> Result<Connection, OpenError> {
+    create_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -133,15 +153,18 @@ fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
 
 /// Creates the state directory and makes its name durable: a journal in a
 /// directory that a power cut forgets is no journal.
-#[expect(clippy::disallowed_methods, reason = "the journal's own directory")]
-pub(super) fn create_state_dir(state_dir: &Path) -> JournalResult<()> {
+pub fn create_state_dir(state_dir: &Path) -> JournalResult<()> {
     let io = |error: std::io::Error| JournalError {
         message: format!("{}: {error}", state_dir.display()),
     };
     if state_dir.is_dir() {
         return Ok(());
     }
-    std::fs::create_dir_all(state_dir).map_err(io)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state_dir)
+        .map_err(io)?;
     for folder in state_dir
         .ancestors()
         .take(3)

@@ -12,7 +12,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Row as SqlRow, params};
 use serde_json::Value;
 
-use file::{OpenError, create_state_dir, move_file_aside, open_checked, uri_path};
+pub use file::create_state_dir;
+use file::{OpenError, move_file_aside, open_checked, uri_path};
 
 use super::{
     Event, Journal, JournalError, JournalResult, Row, ServiceState, Stamp, StepId, UpdateSummary,
@@ -99,6 +100,23 @@ impl SqliteJournal {
     /// What a person should know about opening, such as a damaged file moved aside.
     pub fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
+    }
+
+    /// The first row of an update: everything it was to do, as JSON; `None` if the
+    /// text can't be read any more.
+    ///
+    /// # Errors
+    /// The storage's own.
+    pub fn record(&self, update_id: &str) -> JournalResult<Option<Value>> {
+        let text: String = self
+            .db
+            .query_row(
+                "SELECT record FROM updates WHERE update_id = ?1",
+                [update_id],
+                |row| row.get(0),
+            )
+            .map_err(from_sql)?;
+        Ok(serde_json::from_str(&text).ok())
     }
 
     pub fn path(&self) -> &Path {
