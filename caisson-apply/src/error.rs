@@ -128,6 +128,8 @@ codes! {
     Superseded => "update.superseded", RolledBack;
     /// Undoing failed; a person has to look.
     Stuck => "update.stuck", NeedsAPerson;
+    /// The container that the update would go back to was removed by somebody else.
+    OldContainerGone => "update.old_container_gone", NeedsAPerson;
     /// Another instance works on this engine.
     Locked => "update.locked", Locked;
 }

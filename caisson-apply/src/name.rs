@@ -22,8 +22,9 @@ pub const LABEL_WAS_RUNNING: &str = "local.caisson.was-running";
 /// The id of the container that this one replaces; empty on a first install.
 pub const LABEL_REPLACES: &str = "local.caisson.replaces";
 
-/// Repository of the names that images have while they are being imported.
-pub const INCOMING_REPOSITORY: &str = "caisson.local/incoming";
+/// Repository of the names that images have while they are being imported. Retention
+/// repositories have one component after the domain, so no service can be called this.
+pub const INCOMING_REPOSITORY: &str = "caisson.local/caisson/incoming";
 
 /// The part a container plays besides holding the service's own name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -42,11 +42,12 @@ impl Package {
             .state("nothing changed")
             .next("check the name and the stick")
         };
-        let file = File::open(path).map_err(unreadable)?;
-        let facts = file.metadata().map_err(unreadable)?;
+        // Before it is opened: opening a named pipe would wait for ever.
+        let facts = std::fs::metadata(path).map_err(unreadable)?;
         if !facts.is_file() {
             return Err(unreadable(std::io::Error::other("it is no regular file")));
         }
+        let file = File::open(path).map_err(unreadable)?;
         let file_bytes = facts.len();
         let options = ReadOptions {
             file_size: Some(file_bytes),

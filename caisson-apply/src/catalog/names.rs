@@ -44,7 +44,55 @@ pub(super) fn container_name_problem(name: &str) -> Option<String> {
         .then(|| format!("a name without `{RESERVED}`, which marks containers of an update"))
 }
 
-/// Why a free word (revision, image reference, project) is refused; `None` if it is fine.
+/// An image reference with its tag, as Docker means it: `web` is `web:latest`.
+pub(super) fn with_tag(reference: &str) -> String {
+    let last = reference.rsplit('/').next().unwrap_or(reference);
+    if last.contains(':') {
+        reference.to_owned()
+    } else {
+        format!("{reference}:latest")
+    }
+}
+
+/// Why an image reference can't be the tag that follows the running version; `None`
+/// if it can. The engine would refuse it only after the commit.
+pub(super) fn reference_problem(text: &str) -> Option<String> {
+    let tagged = with_tag(text);
+    let (repository, tag) = tagged.rsplit_once(':').unwrap_or((&tagged, ""));
+    let part = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
+            && part.ends_with(|last: char| last.is_ascii_lowercase() || last.is_ascii_digit())
+            && part.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte)
+            })
+    };
+    let (domain, path) = match repository.split_once('/') {
+        Some((domain, path)) if domain.contains(['.', ':']) || domain == "localhost" => {
+            (Some(domain), path)
+        }
+        _ => (None, repository),
+    };
+    let domain_fits = domain.is_none_or(|domain| {
+        let (host, number) = domain.split_once(':').unwrap_or((domain, "1"));
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+            && number.parse::<u16>().is_ok()
+    });
+    let tag_fits = (1..=128).contains(&tag.len())
+        && !tag.starts_with(['.', '-'])
+        && tag
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let ours = domain == Some("caisson.local");
+    let fine = tagged.len() <= 255 && domain_fits && path.split('/').all(part) && tag_fits && !ours;
+    (!fine).then(|| {
+        "a repository and a tag such as `example/web:current`, not below `caisson.local`".to_owned()
+    })
+}
+
+/// Why a free word (revision, project) is refused; `None` if it is fine.
 pub(super) fn text_problem(text: &str) -> Option<String> {
     let fine = text.len() <= TEXT_BYTES_MAX
         && text
@@ -57,6 +105,39 @@ pub(super) fn text_problem(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A tag that the engine refuses only after the commit can never be settled.
+    #[test]
+    fn references() {
+        for good in [
+            "web",
+            "web:1",
+            "example/web:current",
+            "reg.example:5000/a/b",
+            "caisson.test/w_b:x",
+        ] {
+            assert_eq!(reference_problem(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            ":",
+            "web:",
+            "Web:1",
+            "a//b",
+            "a/:b",
+            "web:.x",
+            "web@sha256:00",
+            "a b:1",
+            "-a:1",
+            "caisson.local/web:1",
+            "reg.example:x/a:1",
+            "web:a:b",
+        ] {
+            assert!(reference_problem(bad).is_some(), "{bad}");
+        }
+        assert_eq!(with_tag("reg:5000/web"), "reg:5000/web:latest");
+        assert_eq!(with_tag("web:1"), "web:1");
+    }
 
     /// A name the engine would refuse, or that reads as one of our own, gets through.
     #[test]

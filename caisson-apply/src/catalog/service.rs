@@ -79,8 +79,9 @@ fn docker_target(section: &Section<'_>, version: u32) -> Result<DockerTarget, Er
     let container_name = checked(section, "container_name", names::container_name_problem)?;
     let wants_reference = version == 1 || section.field("image_reference").is_some();
     let image_reference = wants_reference
-        .then(|| checked(section, "image_reference", names::text_problem))
-        .transpose()?;
+        .then(|| checked(section, "image_reference", names::reference_problem))
+        .transpose()?
+        .map(|reference| names::with_tag(&reference));
     let create_file = section
         .field("create_file")
         .map(|_| file(section, "create_file"))

@@ -21,7 +21,8 @@ use crate::update::recover as recovery;
 
 use super::choose::{choose, known, updater_fits};
 use super::doctor::boot_unit_installed;
-use super::perform::{WITHOUT_BOOT_UNIT, agree, perform, recover_first};
+use super::perform::{WITHOUT_BOOT_UNIT, agree, perform};
+use super::recover::recover_first;
 use super::session::{LOCK_PATIENCE, Session};
 use super::show;
 
@@ -53,11 +54,11 @@ pub(super) fn plan(session: &Session, args: &LoadArgs) -> Result<Exit> {
 /// `package load`.
 pub(super) fn load(session: &Session, args: &LoadArgs) -> Result<Exit> {
     let (service, offer, source) = open(session, args)?;
+    recover_first(session)?;
     let (engine, info) = session.connect()?;
     // The lock first: opening the journal may move a damaged one aside.
     let _lock = session.lock(&info, args.promises.no_sync, LOCK_PATIENCE)?;
     let mut journal = session.journal()?;
-    recover_first(session, &engine, &mut journal)?;
     let planned = plan_load(
         session,
         &engine,
@@ -94,11 +95,11 @@ pub(super) fn load(session: &Session, args: &LoadArgs) -> Result<Exit> {
 pub(super) fn rollback(session: &Session, args: &RollbackArgs) -> Result<Exit> {
     let catalog = session.catalog()?;
     let service = known(&catalog, &args.name)?.clone();
+    recover_first(session)?;
     let (engine, info) = session.connect()?;
     // The lock first: opening the journal may move a damaged one aside.
     let _lock = session.lock(&info, args.promises.no_sync, LOCK_PATIENCE)?;
     let mut journal = session.journal()?;
-    recover_first(session, &engine, &mut journal)?;
     let options = Options {
         no_sync: args.promises.no_sync,
         ..Options::default()

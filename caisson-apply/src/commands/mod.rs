@@ -13,10 +13,12 @@ mod session;
 
 use std::io::{IsTerminal, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde_json::Value;
 
 use crate::cli::{Cli, Command, HistoryCommand, PackageCommand, ServiceCommand};
 use crate::error::{Error, Exit, Result};
+use crate::host::Host;
 use crate::report;
 use crate::update::context::Talk;
 
@@ -114,12 +116,34 @@ fn confirm(session: &Session, question: &str) -> Result<()> {
         );
     }
     let _ = write!(std::io::stderr().lock(), "{question} [y/N] ");
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+    let Some(answer) = answer(session) else {
+        return declined("you broke it off", "start it again when you are ready");
+    };
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }
     declined("you said no", "start it again when you are ready")
+}
+
+/// A line from the person; `None` if they asked to end instead: a caught signal does
+/// not end a read by itself.
+fn answer(session: &Session) -> Option<String> {
+    let stdin = std::io::stdin();
+    loop {
+        let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
+        let soon = Timespec {
+            tv_sec: 0,
+            tv_nsec: 200_000_000,
+        };
+        let ready = rustix::event::poll(&mut watched, Some(&soon));
+        if session.host.interrupted() {
+            return None;
+        }
+        if ready.is_ok_and(|count| count > 0) {
+            let mut line = String::new();
+            return stdin.read_line(&mut line).ok().map(|_bytes| line);
+        }
+    }
 }
 
 /// Talk of an update on standard error.

@@ -13,7 +13,6 @@ use crate::journal::sqlite::SqliteJournal;
 use crate::update::context::{Device, ImageSource};
 use crate::update::plan::Plan;
 use crate::update::record::UpdateRecord;
-use crate::update::recover as recovery;
 use crate::update::{self, Finished};
 
 use super::doctor::boot_unit_installed;
@@ -37,24 +36,6 @@ pub(super) fn agree(session: &Session, planned: &Plan, promises: &Promises) -> R
     confirm(session, "Do this now?")
 }
 
-/// Finishes what an earlier process left before anything new begins.
-pub(super) fn recover_first(
-    session: &Session,
-    engine: &DockerEngine,
-    journal: &mut SqliteJournal,
-) -> Result<()> {
-    let mut device = Device {
-        engine,
-        journal,
-        host: &session.host,
-        talk: &Terminal,
-    };
-    for recovered in recovery::recover(&mut device)? {
-        talk(&recovered.words);
-    }
-    Ok(())
-}
-
 /// From the first effect to the last row.
 pub(super) fn perform(
     session: &Session,
@@ -63,10 +44,7 @@ pub(super) fn perform(
     record: &UpdateRecord,
     source: Option<&mut dyn ImageSource>,
 ) -> Result<Exit> {
-    session.host.catch_signals().map_err(|error| {
-        Error::new(Code::Internal, format!("signals can't be caught: {error}"))
-            .state("nothing changed")
-    })?;
+    session.catch_signals()?;
     let guard = start_guard(session, record)?;
     let mut device = Device {
         engine,

@@ -14,8 +14,8 @@ use crate::host::Host;
 use crate::update::context::{Device, Talk};
 use crate::update::recover::{self, Recovered};
 
-use super::session::Session;
-use super::{Terminal, show};
+use super::session::{LOCK_PATIENCE, Session};
+use super::{Terminal, show, talk};
 
 /// Between two looks whether the engine answers.
 const PING_INTERVAL: Duration = Duration::from_secs(1);
@@ -61,43 +61,86 @@ pub(super) fn recover(session: &Session, args: &RecoverArgs) -> Result<Exit> {
     Ok(exit)
 }
 
-/// Waits for the engine, takes the lock and recovers.
+/// Recovers on every engine that an open update was on, else on the usual one:
+/// waits for the engine, takes the lock, finishes what is open.
 ///
 /// # Errors
-/// The engine's, the lock's and the recovery's own.
+/// The engine's, the lock's and the recovery's own; the other engines were still tried.
 pub(super) fn run(
     session: &Session,
     engine_patience: Duration,
     lock_patience: Duration,
-    talk: &dyn Talk,
+    words: &dyn Talk,
 ) -> Result<Vec<Recovered>> {
-    // Whose engine: that of the update that is open, which may not be today's default.
-    let open = match session.journal_to_read()? {
-        Some(journal) => recover::open(&journal).unwrap_or_default(),
-        None => Vec::new(),
+    // A journal that can't be read has no say in this: the containers' labels decide.
+    let open = match session.journal_to_read() {
+        Ok(Some(journal)) => recover::open(&journal).unwrap_or_default(),
+        Ok(None) | Err(_) => Vec::new(),
     };
-    let engine = match open.first() {
-        Some(record) => {
-            let wishes = Wishes {
-                engine: Some(&record.engine),
-                ..Wishes::default()
-            };
-            DockerEngine::new(choose(wishes)?.path)
+    let mut addresses: Vec<(String, bool)> = Vec::new();
+    for record in &open {
+        if addresses
+            .iter()
+            .all(|(address, _)| *address != record.engine)
+        {
+            addresses.push((record.engine.clone(), record.sync_dirs.is_empty()));
         }
-        None => session.engine()?,
+    }
+    if addresses.is_empty() {
+        addresses.push((session.engine()?.address(), false));
+    }
+    let mut all = Vec::new();
+    let mut first = None;
+    for (address, no_sync) in &addresses {
+        match on_engine(
+            session,
+            address,
+            *no_sync,
+            (engine_patience, lock_patience),
+            words,
+        ) {
+            Ok(recovered) => all.extend(recovered),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    first.map_or(Ok(all), Err)
+}
+
+/// Finishes what an earlier process left before anything new begins.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn recover_first(session: &Session) -> Result<()> {
+    for recovered in run(session, Duration::ZERO, LOCK_PATIENCE, &Terminal)? {
+        talk(&recovered.words);
+    }
+    Ok(())
+}
+
+fn on_engine(
+    session: &Session,
+    address: &str,
+    no_sync: bool,
+    (engine_patience, lock_patience): (Duration, Duration),
+    words: &dyn Talk,
+) -> Result<Vec<Recovered>> {
+    let wishes = Wishes {
+        engine: Some(address),
+        ..Wishes::default()
     };
+    let engine = DockerEngine::new(choose(wishes)?.path);
     wait_for(&engine, session, engine_patience)?;
     let info = engine.info()?;
-    let no_sync = open
-        .first()
-        .is_some_and(|record| record.sync_dirs.is_empty());
     let _lock = session.lock(&info, no_sync, lock_patience)?;
+    // A recovery that is killed half-way would leave the service as it is then, and no
+    // guard watches over it.
+    session.catch_signals()?;
     let mut journal = session.journal_for_recovery();
     let mut device = Device {
         engine: &engine,
         journal: &mut journal,
         host: &session.host,
-        talk,
+        talk: words,
     };
     recover::recover(&mut device)
 }

@@ -14,6 +14,7 @@ use crate::engine::docker::DockerEngine;
 use crate::engine::socket::{Wishes, choose};
 use crate::engine::{Engine, EngineInfo};
 use crate::error::{Code, Error, Result};
+use crate::journal::Journal;
 use crate::journal::sqlite::{SqliteJournal, create_state_dir};
 use crate::lock::Lock;
 use crate::main_host::MainHost;
@@ -96,7 +97,9 @@ impl Session {
         Ok((engine, info))
     }
 
-    /// The lock of the engine; with `--no-sync` one in the state directory.
+    /// The locks: of the engine, by its data root, and of the state directory, which
+    /// another engine's update may be using. With `--no-sync` the first is left out
+    /// where it can't be had.
     ///
     /// # Errors
     /// `engine.data_root`, `update.locked`.
@@ -105,15 +108,35 @@ impl Session {
         info: &EngineInfo,
         no_sync: bool,
         patience: Duration,
-    ) -> Result<Lock> {
-        let dir = if no_sync {
-            create_state_dir(&self.global.state_dir)
-                .map_err(|error| self.state_unusable(error.message))?;
-            &self.global.state_dir
-        } else {
-            &info.data_root
-        };
-        Lock::take(dir, patience, &self.host)
+    ) -> Result<Vec<Lock>> {
+        let mut locks = Vec::new();
+        match Lock::take(&info.data_root, patience, &self.host) {
+            Ok(lock) => locks.push(lock),
+            Err(error) if no_sync && error.code == Code::DataRoot => {}
+            Err(error) => return Err(error),
+        }
+        // A state directory that can't be made or opened is said by the journal itself.
+        let _ = create_state_dir(&self.global.state_dir);
+        match Lock::take(&self.global.state_dir, patience, &self.host) {
+            Ok(lock) => locks.push(lock),
+            Err(error) if error.code == Code::DataRoot && !locks.is_empty() => {}
+            Err(error) if error.code == Code::DataRoot => {
+                return Err(self.state_unusable(error.what));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(locks)
+    }
+
+    /// HUP is ignored from here on; INT and TERM ask for a good end.
+    ///
+    /// # Errors
+    /// `internal.bug` if the kernel refuses.
+    pub(super) fn catch_signals(&self) -> Result<()> {
+        self.host.catch_signals().map_err(|error| {
+            Error::new(Code::Internal, format!("signals can't be caught: {error}"))
+                .state("nothing changed")
+        })
     }
 
     /// The journal for writing.
@@ -141,8 +164,9 @@ impl Session {
             "{error}; recovering all the same, without writing"
         ));
         match self.journal_to_read() {
-            Ok(Some(journal)) => journal,
-            Ok(None) | Err(_) => SqliteJournal::in_memory(),
+            // One of a newer version may have rows that mean nothing to us.
+            Ok(Some(journal)) if journal.open_updates().is_ok() => journal,
+            Ok(_) | Err(_) => SqliteJournal::in_memory(),
         }
     }
 

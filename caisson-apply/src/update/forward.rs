@@ -78,6 +78,15 @@ fn supersede(device: &mut Device<'_>, record: &UpdateRecord, cause: Error) -> Er
     let mut cx = device.cx(record);
     let service = &record.service.name;
     if let Err(failed) = old_takes_over(&mut cx) {
+        // With both containers removed by somebody there is nothing to try again.
+        if failed.error.code == Code::OldContainerGone && cause.code == Code::Superseded {
+            let detail = json!({ "what": cause.what });
+            let now = stamp(device.host);
+            let _ =
+                device
+                    .journal
+                    .finish(&record.update_id, Event::Superseded, &detail, None, &now);
+        }
         let mut error = Error::new(
             Code::Stuck,
             format!("neither version of service `{service}` could be started"),
@@ -131,7 +140,7 @@ fn old_takes_over(cx: &mut Cx<'_>) -> std::result::Result<(), StepError> {
     let record = cx.record;
     let Some(current) = look::current(cx)? else {
         return Err(Error::new(
-            Code::ContainerMissing,
+            Code::OldContainerGone,
             "the container of the old version is gone too",
         )
         .into());

@@ -20,7 +20,7 @@ mod unwind;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Result};
-use crate::journal::{self, Event, InstalledVersion, ServiceState, StepId};
+use crate::journal::{self, Event, InstalledVersion, Row, ServiceState, Stamp, StepId};
 
 use context::{Cx, Device, ImageSource, StepError, stamp};
 use record::{UpdateKind, UpdateRecord};
@@ -52,10 +52,24 @@ pub fn execute(
                 .state("nothing changed")
                 .next("check the state directory: it must be writable and have room")
         })?;
-    match until_commit(device, record, source) {
+    let mut trail = Vec::new();
+    match until_commit(device, record, source, &mut trail) {
         Ok(()) => forward::finish(device, record),
-        Err(failed) => Err(unwind::after_failure(device, record, failed.error)),
+        Err(failed) => Err(unwind::after_failure(device, record, &trail, failed.error)),
     }
+}
+
+/// What this process did, whatever became of its rows on the disk.
+type Trail = Vec<Row>;
+
+fn note(trail: &mut Trail, step: StepId, event: Event, detail: Value, stamp: &Stamp) {
+    trail.push(Row {
+        seq: i64::try_from(trail.len()).unwrap_or(i64::MAX),
+        step,
+        event,
+        detail,
+        stamp: stamp.clone(),
+    });
 }
 
 /// The steps in order, then the commit row.
@@ -63,6 +77,7 @@ fn until_commit(
     device: &mut Device<'_>,
     record: &UpdateRecord,
     source: Option<&mut dyn ImageSource>,
+    trail: &mut Trail,
 ) -> std::result::Result<(), StepError> {
     let source = source.map(|source| source as &mut dyn ImageSource);
     let mut cx = Cx {
@@ -86,19 +101,25 @@ fn until_commit(
             continue;
         }
         // Durable before the effect: a crash in between finds `started` and looks.
+        let now = stamp(cx.host);
         journal
-            .append(id, step.id(), Event::Started, &Value::Null, &stamp(cx.host))
+            .append(id, step.id(), Event::Started, &Value::Null, &now)
             .map_err(not_written)?;
-        match step.run(&mut cx) {
+        note(trail, step.id(), Event::Started, Value::Null, &now);
+        let outcome = step.run(&mut cx);
+        let now = stamp(cx.host);
+        match outcome {
             Ok(detail) => {
+                note(trail, step.id(), Event::Succeeded, detail.clone(), &now);
                 journal
-                    .append(id, step.id(), Event::Succeeded, &detail, &stamp(cx.host))
+                    .append(id, step.id(), Event::Succeeded, &detail, &now)
                     .map_err(not_written)?;
             }
             Err(failed) => {
                 let detail = failure_detail(&failed);
                 // The failure counts, not whether its row could be written.
-                let _ = journal.append(id, step.id(), Event::Failed, &detail, &stamp(cx.host));
+                let _ = journal.append(id, step.id(), Event::Failed, &detail, &now);
+                note(trail, step.id(), Event::Failed, detail, &now);
                 return Err(failed);
             }
         }

@@ -59,7 +59,7 @@ pub fn open(journal: &dyn Journal) -> Result<Vec<UpdateRecord>> {
 pub fn recover(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
     let mut done = Vec::new();
     let mut worst: Option<Error> = None;
-    let open = if let Ok(open) = open(device.journal) {
+    let mut open = if let Ok(open) = understood(device.journal) {
         open
     } else {
         // Rows that make no sense must not block the device: the labels on the
@@ -76,6 +76,8 @@ pub fn recover(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
             .say("the journal made no sense and was moved aside; going by the containers' labels");
         Vec::new()
     };
+    // An update on another engine is recovered there; its containers are not here.
+    open.retain(|record| record.engine == device.engine.address());
     for record in &open {
         match finish_one(device, record) {
             Ok(recovered) => done.push(recovered),
@@ -99,8 +101,25 @@ pub fn recover(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
     }
 }
 
+/// The open updates, if all of their rows can be read.
+fn understood(journal: &dyn Journal) -> Result<Vec<UpdateRecord>> {
+    let records = open(journal)?;
+    for record in &records {
+        journal.rows(&record.update_id).map_err(|error| {
+            Error::new(
+                Code::JournalInconsistent,
+                "a row of the journal can't be understood",
+            )
+            .found(error.message)
+        })?;
+    }
+    Ok(records)
+}
+
 fn finish_one(device: &mut Device<'_>, record: &UpdateRecord) -> Result<Recovered> {
-    let rows = device.journal.rows(&record.update_id).ok();
+    let rows = device.journal.rows(&record.update_id).map_err(|error| {
+        Error::new(Code::JournalInconsistent, "the journal can't be read").found(error.message)
+    })?;
     let recovered = |outcome, words: String, touched| Recovered {
         service: record.service.name.clone(),
         update_id: Some(record.update_id.clone()),
@@ -110,7 +129,7 @@ fn finish_one(device: &mut Device<'_>, record: &UpdateRecord) -> Result<Recovere
     };
     let service = &record.service.name;
     let to = record.version.as_deref().unwrap_or("the new version");
-    if rows.as_deref().map_or(Direction::Unwind, direction) == Direction::Forward {
+    if direction(&rows) == Direction::Forward {
         let finished = forward::finish(device, record)?;
         return Ok(match finished.cleanup_pending {
             None => recovered(
@@ -129,7 +148,7 @@ fn finish_one(device: &mut Device<'_>, record: &UpdateRecord) -> Result<Recovere
         Code::RolledBack,
         format!("the update to {to} was interrupted and undone"),
     );
-    let unwound = unwind::unwind(device, record, rows.as_deref(), &cause);
+    let unwound = unwind::unwind(device, record, &rows, &cause);
     if !unwound.left.is_empty() {
         return Err(unwind::word(record, cause, unwound));
     }

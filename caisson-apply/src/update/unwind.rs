@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Code, Error, Exit};
 use crate::journal::{Event, Row, StepId, StepStatus, status_of};
+use crate::name::Role;
 use crate::probe::Watch;
 
 use super::context::{Cx, Device, StepError, stamp};
@@ -38,11 +39,17 @@ pub(super) struct Unwound {
 }
 
 /// Unwinds after `cause` and gives the error the person sees.
-pub(super) fn after_failure(device: &mut Device<'_>, record: &UpdateRecord, cause: Error) -> Error {
+///
+/// `trail` is what this process did: rows that were lost or moved aside must not make
+/// a step look untouched.
+pub(super) fn after_failure(
+    device: &mut Device<'_>,
+    record: &UpdateRecord,
+    trail: &[Row],
+    cause: Error,
+) -> Error {
     device.talk.say(&format!("{}: going back", cause.what));
-    // Without rows every step counts as in flight: more looks, same end.
-    let rows = device.journal.rows(&record.update_id).ok();
-    let unwound = unwind(device, record, rows.as_deref(), &cause);
+    let unwound = unwind(device, record, trail, &cause);
     let serves = unwound.touched && unwound.left.is_empty() && record.was_running;
     let mut error = word(record, cause, unwound);
     if serves && let Err(ill) = probe_current(device, record) {
@@ -73,7 +80,7 @@ fn probe_current(device: &Device<'_>, record: &UpdateRecord) -> Result<(), StepE
 pub(super) fn unwind(
     device: &mut Device<'_>,
     record: &UpdateRecord,
-    rows: Option<&[Row]>,
+    rows: &[Row],
     cause: &Error,
 ) -> Unwound {
     let mut unwound = Unwound::default();
@@ -102,7 +109,12 @@ pub(super) fn unwind(
     if let Err(failed) = as_it_was(device, record) {
         unwound.left.push(failed.error);
     }
-    if unwound.left.is_empty() {
+    // A container that is gone can't be brought back by trying again: said once, closed.
+    if unwound
+        .left
+        .iter()
+        .all(|left| left.code == Code::OldContainerGone)
+    {
         let detail = json!({
             "code": cause.code.as_str(), "what": cause.what, "found": cause.found,
             "place": cause.place, "evidence": cause.evidence, "touched": unwound.touched,
@@ -185,10 +197,7 @@ fn finish(device: &mut Device<'_>, record: &UpdateRecord, detail: &Value, unwoun
 }
 
 /// Where a step stands, and whether a request of it may still take effect.
-fn standing(rows: Option<&[Row]>, step: StepId) -> (StepStatus, bool) {
-    let Some(rows) = rows else {
-        return (StepStatus::InFlight, true);
-    };
+fn standing(rows: &[Row], step: StepId) -> (StepStatus, bool) {
     // Rows in an order that makes no sense: believe none of them and look.
     let Ok(status) = status_of(rows, step) else {
         return (StepStatus::InFlight, true);
@@ -232,10 +241,39 @@ fn outlast(cx: &mut Cx<'_>, step: &dyn Step, unanswered: bool) -> Result<(), Ste
         return Ok(());
     }
     if step.id() == StepId::StopCurrent {
+        if serves_as_configured(cx)? {
+            // Somebody has restored it already, perhaps we, without being able to write
+            // it down. A stop that is still under way shows within the grace.
+            cx.host
+                .sleep(Duration::from_secs(current_grace_secs(cx)) + LATE_EFFECT);
+            if serves_as_configured(cx)? {
+                return Ok(());
+            }
+        }
         // Looking does not tell: a container in its stop grace still runs.
         return stop_current::stop_current(cx);
     }
     look::until_steady(cx, |cx| step.check(cx))
+}
+
+fn current_grace_secs(cx: &Cx<'_>) -> u64 {
+    cx.record
+        .current
+        .as_ref()
+        .map_or(0, |current| current.grace_secs)
+}
+
+/// Is everything as an unwinding would leave it?
+fn serves_as_configured(cx: &Cx<'_>) -> Result<bool, StepError> {
+    let record = cx.record;
+    let restored = look::current(cx)?.is_some_and(|current| {
+        current.running
+            && current.name == record.container
+            && current.restart_policy == record.configured_policy
+    });
+    let candidate = look::candidate(cx)?;
+    Ok(restored
+        && candidate.is_none_or(|candidate| candidate.name == Role::Previous.of(&record.container)))
 }
 
 /// The last look before the final row: the old version under its name, running if
@@ -262,7 +300,11 @@ fn look_once_more(cx: &mut Cx<'_>) -> Result<(), StepError> {
         };
     };
     let Some(current) = look::current(cx)? else {
-        return Err(Error::new(Code::Stuck, "the container of the old version is gone")
+        // Somebody put another container in its place: that is the person's own decision.
+        if cx.engine.container(&record.container)?.is_some() {
+            return Ok(());
+        }
+        return Err(Error::new(Code::OldContainerGone, "the container of the old version is gone")
             .at(record.container.clone())
             .next("`caisson-apply --json history show` has its whole configuration; create it again by hand")
             .into());

@@ -293,7 +293,7 @@ impl Device {
             {
                 if tag.contains(&self.tag_name())
                     || tag.contains(&self.name)
-                    || tag.starts_with("caisson.local/incoming:")
+                    || tag.starts_with("caisson.local/caisson/incoming:")
                 {
                     found.push(format!("tag {tag} {id}"));
                 }

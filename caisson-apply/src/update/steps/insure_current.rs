@@ -76,7 +76,7 @@ pub(super) fn skip_unless_serving(record: &UpdateRecord) -> Option<&'static str>
 pub(super) fn present(cx: &Cx<'_>) -> Result<crate::engine::Container, StepError> {
     look::current(cx)?.ok_or_else(|| {
         Error::new(
-            Code::ContainerMissing,
+            Code::OldContainerGone,
             "the current container disappeared during the update",
         )
         .at(cx.record.container.clone())

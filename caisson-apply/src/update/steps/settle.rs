@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::engine::RestartPolicy;
+use crate::engine::{EngineErrorKind, RestartPolicy};
 use crate::error::{Code, Error};
 use crate::name::{self, Role};
 use crate::update::context::{Cx, StepError};
@@ -58,13 +58,13 @@ pub(in crate::update) fn settle(cx: &mut Cx<'_>) -> Result<Settled, StepError> {
             .set_restart_policy(&candidate.id, &cx.record.configured_policy)?;
     }
     cx.sync()?;
-    move_live_tag(cx)?;
+    let refused_tag = move_live_tag(cx)?;
     park_current(cx)?;
     let dropped = drop_old_tags(cx)?;
     // The last row must not outlive the effects it speaks of.
     cx.sync()?;
     Ok(Settled::Done(
-        json!({ "container": candidate.id, "tags_removed": dropped }),
+        json!({ "container": candidate.id, "tags_removed": dropped, "tag_refused": refused_tag }),
     ))
 }
 
@@ -104,16 +104,22 @@ fn disarm_current(cx: &Cx<'_>) -> Result<(), StepError> {
     Ok(())
 }
 
-/// The catalog's `image_reference` names the new image from now on; only that tag moves.
-fn move_live_tag(cx: &Cx<'_>) -> Result<(), StepError> {
-    let image_id = new_image_id(cx);
-    if let (Some(live), Some(image_id)) = (&cx.record.tags.live, image_id) {
-        let now = cx.engine.image(&live.tag)?.map(|image| image.id);
-        if now.as_deref() != Some(image_id) {
-            cx.engine.tag_image(image_id, &live.tag)?;
-        }
+/// The catalog's `image_reference` names the new image from now on; only that tag
+/// moves. Gives the engine's words if it refuses: a tag is no reason not to park the
+/// old container, and trying again would be refused again.
+fn move_live_tag(cx: &Cx<'_>) -> Result<Option<String>, StepError> {
+    let (Some(live), Some(image_id)) = (&cx.record.tags.live, new_image_id(cx)) else {
+        return Ok(None);
+    };
+    let now = cx.engine.image(&live.tag)?.map(|image| image.id);
+    if now.as_deref() == Some(image_id) {
+        return Ok(None);
     }
-    Ok(())
+    match cx.engine.tag_image(image_id, &live.tag) {
+        Ok(()) => Ok(None),
+        Err(error) if error.kind == EngineErrorKind::Refused => Ok(Some(error.message)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Parks the old container under `<name>.caisson-previous`, after removing the
