@@ -15,6 +15,7 @@ pub mod plan;
 pub mod record;
 pub mod recover;
 mod steps;
+mod told;
 mod unwind;
 
 use serde_json::{Value, json};

@@ -9,7 +9,7 @@ use crate::journal::{self, Journal, Row};
 
 use super::context::Device;
 use super::record::UpdateRecord;
-use super::{forward, leftovers, unwind};
+use super::{forward, leftovers, told, unwind};
 
 /// Which way an interrupted update goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,10 +150,10 @@ fn finish_one(device: &mut Device<'_>, record: &UpdateRecord) -> Result<Recovere
     );
     let unwound = unwind::unwind(device, record, &rows, &cause);
     if !unwound.left.is_empty() {
-        return Err(unwind::word(record, cause, unwound));
+        return Err(told::after_unwinding(record, cause, unwound));
     }
     let touched = unwound.touched;
-    let worded = unwind::word(record, cause, unwound);
+    let worded = told::after_unwinding(record, cause, unwound);
     let state = worded.state.unwrap_or_default();
     Ok(recovered(
         "rolled_back",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::error::{Code, Error, Exit};
+use crate::error::{Code, Error};
 use crate::journal::{Event, Row, StepId, StepStatus, status_of};
 use crate::name::Role;
 use crate::probe::Watch;
@@ -17,6 +17,7 @@ use super::context::{Cx, Device, StepError, stamp};
 use super::look;
 use super::record::UpdateRecord;
 use super::steps::{self, Step, stop_current};
+use super::told;
 
 /// Tries of one undo, and of the last look.
 const UNDO_TRIES: u32 = 4;
@@ -51,7 +52,7 @@ pub(super) fn after_failure(
     device.talk.say(&format!("{}: going back", cause.what));
     let unwound = unwind(device, record, trail, &cause);
     let serves = unwound.touched && unwound.left.is_empty() && record.was_running;
-    let mut error = word(record, cause, unwound);
+    let mut error = told::after_unwinding(record, cause, unwound);
     if serves && let Err(ill) = probe_current(device, record) {
         error.also.push(format!(
             "the old version runs but does not pass its probes: {}",
@@ -349,72 +350,4 @@ fn write(
     {
         unwound.unwritten.push(error.message);
     }
-}
-
-/// The error the person sees: the first cause, the state now, and what is left.
-pub(super) fn word(record: &UpdateRecord, cause: Error, unwound: Unwound) -> Error {
-    let mut error = cause;
-    let service = &record.service.name;
-    let running = match &record.current {
-        None => format!("service `{service}` is not installed, as before"),
-        Some(current) if record.was_running => match &current.version {
-            Some(version) => {
-                format!("service `{service}` runs {version}, the same container as before")
-            }
-            None => format!("service `{service}` runs the same container as before"),
-        },
-        Some(_) => format!("service `{service}` is stopped, as before"),
-    };
-    if unwound.left.is_empty() {
-        error.state = Some(if unwound.touched {
-            format!("rolled back; {running}")
-        } else {
-            format!("nothing changed; {running}")
-        });
-        if unwound.touched && error.code.exit() != Exit::RolledBack {
-            error
-                .also
-                .push(format!("the update failed with {}", error.code.as_str()));
-            error.exit = Some(Exit::RolledBack);
-        }
-    } else {
-        left_open(record, &mut error, &unwound.left);
-    }
-    // Somebody else has to go on: the guard, the boot unit, or the next command.
-    error.open = !unwound.left.is_empty() || !unwound.unwritten.is_empty();
-    for message in unwound.unwritten {
-        error
-            .also
-            .push(format!("a journal row could not be written: {message}"));
-    }
-    error
-}
-
-/// The words for an unwinding that did not get through.
-fn left_open(record: &UpdateRecord, error: &mut Error, left: &[Error]) {
-    let away = |left: &Error| matches!(left.code, Code::EngineUnreachable | Code::EngineAnswer);
-    for one in left {
-        error
-            .also
-            .push(format!("{}: {one}", one.place.clone().unwrap_or_default()));
-    }
-    if left.iter().all(away) {
-        error.exit = Some(Exit::Engine);
-        error.state = Some(format!(
-            "the engine is away; service `{}` comes back on the old version with it, and the rest is undone then",
-            record.service.name
-        ));
-        error.next =
-            Some("start the engine; `caisson-apply recover` shows whether all is done".to_owned());
-        return;
-    }
-    error.exit = Some(Exit::NeedsAPerson);
-    error.state = Some(format!(
-        "going back did not finish; look at containers `{0}`, `{0}.caisson-old` and `{0}.caisson-new`",
-        record.container
-    ));
-    error.next = Some(
-        "run `caisson-apply recover`; if it says the same, start the old container by hand"
-            .to_owned(),
-    );
 }

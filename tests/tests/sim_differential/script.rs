@@ -180,7 +180,7 @@ fn creation(script: &mut Script<'_>, port: u16) {
         "Healthcheck": {"Test": ["CMD", "/service", "healthcheck"], "Interval": 300_000_000,
             "Timeout": 2_000_000_000, "Retries": 2},
         "HostConfig": {
-            "Binds": ["named:/state", "/tmp:/host:ro"],
+            "Binds": ["named:/state", "/usr:/host:ro"],
             "PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": port.to_string()}]},
             "RestartPolicy": {"Name": "unless-stopped"},
             "Memory": 67_108_864,

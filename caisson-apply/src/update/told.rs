@@ -1,0 +1,75 @@
+//! What the person is told after an unwinding: the first cause, the state of the
+//! device now, and what is left.
+
+use crate::error::{Code, Error, Exit};
+
+use super::record::UpdateRecord;
+use super::unwind::Unwound;
+
+/// The error the person sees: the first cause, the state now, and what is left.
+pub(super) fn after_unwinding(record: &UpdateRecord, cause: Error, unwound: Unwound) -> Error {
+    let mut error = cause;
+    let service = &record.service.name;
+    let running = match &record.current {
+        None => format!("service `{service}` is not installed, as before"),
+        Some(current) if record.was_running => match &current.version {
+            Some(version) => {
+                format!("service `{service}` runs {version}, the same container as before")
+            }
+            None => format!("service `{service}` runs the same container as before"),
+        },
+        Some(_) => format!("service `{service}` is stopped, as before"),
+    };
+    if unwound.left.is_empty() {
+        error.state = Some(if unwound.touched {
+            format!("rolled back; {running}")
+        } else {
+            format!("nothing changed; {running}")
+        });
+        if unwound.touched && error.code.exit() != Exit::RolledBack {
+            error
+                .also
+                .push(format!("the update failed with {}", error.code.as_str()));
+            error.exit = Some(Exit::RolledBack);
+        }
+    } else {
+        left_open(record, &mut error, &unwound.left);
+    }
+    // Somebody else has to go on: the guard, the boot unit, or the next command.
+    error.open = !unwound.left.is_empty() || !unwound.unwritten.is_empty();
+    for message in unwound.unwritten {
+        error
+            .also
+            .push(format!("a journal row could not be written: {message}"));
+    }
+    error
+}
+
+/// The words for an unwinding that did not get through.
+fn left_open(record: &UpdateRecord, error: &mut Error, left: &[Error]) {
+    let away = |left: &Error| matches!(left.code, Code::EngineUnreachable | Code::EngineAnswer);
+    for one in left {
+        error
+            .also
+            .push(format!("{}: {one}", one.place.clone().unwrap_or_default()));
+    }
+    if left.iter().all(away) {
+        error.exit = Some(Exit::Engine);
+        error.state = Some(format!(
+            "the engine is away; service `{}` comes back on the old version with it, and the rest is undone then",
+            record.service.name
+        ));
+        error.next =
+            Some("start the engine; `caisson-apply recover` shows whether all is done".to_owned());
+        return;
+    }
+    error.exit = Some(Exit::NeedsAPerson);
+    error.state = Some(format!(
+        "going back did not finish; look at containers `{0}`, `{0}.caisson-old` and `{0}.caisson-new`",
+        record.container
+    ));
+    error.next = Some(
+        "run `caisson-apply recover`; if it says the same, start the old container by hand"
+            .to_owned(),
+    );
+}
