@@ -32,6 +32,12 @@ pub fn caisson_pack() -> &'static Path {
     PATH.get_or_init(|| built("caisson-pack", &["--profile", "dev"]))
 }
 
+/// `caisson-pack` as it is shipped: for packages of gigabytes.
+pub fn caisson_pack_release() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("caisson-pack", &["--profile", "release"]))
+}
+
 /// The top folder of the workspace.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -36,7 +36,13 @@ pub fn pack(
         ])
         .args(["--service", service, "--service-revision", "r1"])
         .args(["--platform", platform.trim_end_matches('/')])
-        .args(["--package-version", version, "--level", "3"])
+        .args(["--package-version", version])
+        // The quickest that is worth it, unless somebody says one.
+        .args(if flags.contains(&"--level") {
+            &[][..]
+        } else {
+            &["--level", "3"]
+        })
         .args(flags)
         .arg("-o")
         .arg(&package)

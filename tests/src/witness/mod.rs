@@ -5,8 +5,10 @@ pub mod contents;
 pub mod place;
 pub mod poller;
 pub mod running;
+pub mod usage;
 
 pub use contents::Contents;
 pub use place::Place;
 pub use poller::{Poller, Polls};
 pub use running::{Moment, Running, nothing_open, wait_until};
+pub use usage::{Usage, measure};
