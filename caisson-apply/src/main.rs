@@ -13,6 +13,9 @@ fn main() -> ExitCode {
             // Help and version are no errors; everything else is exit 2.
             let status = if error.use_stderr() { 2 } else { 0 };
             let _ = error.print();
+            if error.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+                commands::refused_usage(&error.to_string());
+            }
             return ExitCode::from(status);
         }
     };

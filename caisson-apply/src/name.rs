@@ -74,10 +74,15 @@ pub fn incoming_tag(update_id: &str) -> String {
 /// The repository of a service's retention tags.
 pub fn retention_repository(service: &str) -> String {
     let mut repository = String::from("caisson.local/");
-    for byte in service.to_ascii_lowercase().bytes() {
+    for byte in service.bytes() {
         if byte.is_ascii_lowercase() || byte.is_ascii_digit() {
             repository.push(char::from(byte));
         } else {
+            // A component begins with a letter or digit. After `x` two dashes come from
+            // nowhere else: an escaped byte has one, and two digits behind it.
+            if repository.ends_with('/') {
+                repository.push_str("x-");
+            }
             let _ = write!(repository, "-{byte:02x}");
         }
     }
@@ -90,13 +95,20 @@ pub fn retention_repository(service: &str) -> String {
 pub fn retention_tag(service: &str, version: Option<&str>, image_id: &str) -> String {
     let hex = image_id.strip_prefix("sha256:").unwrap_or(image_id);
     let short: String = hex.chars().take(12).collect();
-    // A tag has at most 128 characters; a semver may be longer.
+    // A tag has at most 128 characters of its own alphabet, and does not begin with
+    // a dot or a dash; a version may be longer, and a label may be anything.
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     let version: String = version
         .unwrap_or("unknown")
-        .replace('+', "_")
         .chars()
         .take(100)
+        .map(|c| if fits(c) { c } else { '_' })
         .collect();
+    let version = match version.chars().next() {
+        Some('.' | '-') => format!("_{version}"),
+        Some(_) => version,
+        None => "unknown".to_owned(),
+    };
     format!("{}:{version}-{short}", retention_repository(service))
 }
 
@@ -107,6 +119,12 @@ pub fn policy_label(policy: &RestartPolicy) -> String {
     } else {
         format!("{}:{}", policy.name, policy.maximum_retry_count)
     }
+}
+
+/// The version a container's label names, if it is one: an image can set any label.
+pub fn version_label(labels: &std::collections::BTreeMap<String, String>) -> Option<String> {
+    let text = labels.get(LABEL_VERSION)?;
+    semver::Version::parse(text).is_ok().then(|| text.clone())
 }
 
 /// Reads what [`policy_label`] wrote.
@@ -133,9 +151,19 @@ mod tests {
     fn retention_repositories_are_distinct_and_valid() {
         assert_eq!(retention_repository("web_1"), "caisson.local/web-5f1");
         assert_eq!(retention_repository("web-1"), "caisson.local/web-2d1");
+        assert_eq!(retention_repository("xW"), "caisson.local/x-57");
+        assert_eq!(retention_repository("Web"), "caisson.local/x--57eb");
         assert_eq!(
             retention_tag("web", Some("1.0.0+b1"), "sha256:0123456789abcdef"),
             "caisson.local/web:1.0.0_b1-0123456789ab"
+        );
+        assert_eq!(
+            retention_tag("web", Some("-\u{1b}x"), "sha256:ff"),
+            "caisson.local/web:_-_x-ff"
+        );
+        assert_eq!(
+            retention_tag("web", Some(""), "sha256:ff"),
+            "caisson.local/web:unknown-ff"
         );
         assert_eq!(
             retention_tag("web", None, "sha256:ff"),

@@ -17,12 +17,16 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use serde_json::Value;
 
 use crate::cli::{Cli, Command, HistoryCommand, PackageCommand, ServiceCommand};
-use crate::error::{Error, Exit, Result};
+use crate::engine::words::printable;
+use crate::error::{Code, Error, Exit, Result};
 use crate::host::Host;
 use crate::report;
 use crate::update::context::Talk;
 
 use session::Session;
+
+/// Longest line for a person; what engines and packages say is cut before.
+const LINE_BYTES_MAX: usize = 4096;
 
 /// Whether an update starts its guard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +70,18 @@ pub fn run(cli: Cli, guarding: Guarding) -> Exit {
     }
 }
 
+/// A command line that makes no sense, for scripts; people have read why already.
+pub fn refused_usage(why: &str) -> Exit {
+    let error = Error::new(
+        Code::Usage,
+        why.lines().next().unwrap_or("usage").to_owned(),
+    )
+    .state("nothing changed")
+    .next("`caisson-apply --help` shows the commands and flags");
+    data(&report::to_json(&error).to_string());
+    error.exit()
+}
+
 fn failed(error: &Error, json: bool) -> Exit {
     if json {
         data(&report::to_json(error).to_string());
@@ -90,7 +106,8 @@ fn show(session: &Session, value: &Value, words: &[String]) {
         data(&value.to_string());
     } else {
         for line in words {
-            data(line);
+            let indent = &line[..line.len() - line.trim_start().len()];
+            data(&format!("{indent}{}", printable(line, LINE_BYTES_MAX)));
         }
     }
 }
@@ -100,7 +117,6 @@ fn show(session: &Session, value: &Value, words: &[String]) {
 /// # Errors
 /// `usage.declined`.
 fn confirm(session: &Session, question: &str) -> Result<()> {
-    use crate::error::Code;
     if session.global.yes {
         return Ok(());
     }
@@ -151,6 +167,6 @@ struct Terminal;
 
 impl Talk for Terminal {
     fn say(&self, text: &str) {
-        talk(&edgepkg::error::printable(text));
+        talk(&printable(text, LINE_BYTES_MAX));
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::docker::DockerEngine;
 use crate::error::{Exit, Result};
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{InstalledVersion, Journal, ServiceState};
-use crate::name::{LABEL_VERSION, Role};
+use crate::name::{Role, version_label};
 
 use super::choose::known;
 use super::session::Session;
@@ -125,19 +125,14 @@ fn seen(engine: Option<&DockerEngine>, service: &ServiceEntry) -> Result<Seen> {
                 || container.status.clone(),
                 |health| format!("{} ({health})", container.status),
             );
-            seen.label = container.labels.get(LABEL_VERSION).cloned();
+            seen.label = version_label(&container.labels);
             seen.container_id = Some(container.id);
         }
         None => "not installed".clone_into(&mut seen.status),
     }
     if let Some(parked) = engine.container(&Role::Previous.of(&docker.container_name))? {
-        seen.parked = Some(
-            parked
-                .labels
-                .get(LABEL_VERSION)
-                .cloned()
-                .unwrap_or_else(|| "an unknown version".to_owned()),
-        );
+        seen.parked =
+            Some(version_label(&parked.labels).unwrap_or_else(|| "an unknown version".to_owned()));
     }
     Ok(seen)
 }

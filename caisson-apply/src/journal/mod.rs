@@ -79,6 +79,25 @@ pub struct UpdateSummary {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalError {
     pub message: String,
+    /// What is stored makes no sense, and will not the next time; else the storage
+    /// failed, and may work again.
+    pub senseless: bool,
+}
+
+impl JournalError {
+    pub fn storage(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            senseless: false,
+        }
+    }
+
+    pub fn senseless(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            senseless: true,
+        }
+    }
 }
 
 impl std::fmt::Display for JournalError {

@@ -87,12 +87,18 @@ fn supersede(device: &mut Device<'_>, record: &UpdateRecord, cause: Error) -> Er
                     .journal
                     .finish(&record.update_id, Event::Superseded, &detail, None, &now);
         }
+        let seen = [look::current(&cx), look::candidate(&cx)];
+        let state = if seen.into_iter().flatten().flatten().any(|one| one.running) {
+            format!("one version of service `{service}` runs, but not as it should")
+        } else {
+            format!("service `{service}` is down")
+        };
         let mut error = Error::new(
             Code::Stuck,
             format!("neither version of service `{service}` could be started"),
         )
         .at(record.container.clone())
-        .state(format!("service `{service}` is down"))
+        .state(state)
         .next("start one of its containers by hand, then run `caisson-apply recover`");
         error.also.push(cause.to_string());
         error.also.push(failed.error.to_string());

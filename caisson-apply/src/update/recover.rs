@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
-use crate::journal::{self, Journal, Row};
+use crate::journal::{self, Journal, JournalError, JournalResult, Row};
 
 use super::context::Device;
 use super::record::UpdateRecord;
@@ -59,22 +59,12 @@ pub fn open(journal: &dyn Journal) -> Result<Vec<UpdateRecord>> {
 pub fn recover(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
     let mut done = Vec::new();
     let mut worst: Option<Error> = None;
-    let mut open = if let Ok(open) = understood(device.journal) {
-        open
-    } else {
-        // Rows that make no sense must not block the device: the labels on the
-        // containers say enough.
-        device.journal.move_aside().map_err(|error| {
-            Error::new(
-                Code::StateUnusable,
-                "the damaged journal can't be moved aside",
-            )
-            .found(error.message)
-        })?;
-        device
-            .talk
-            .say("the journal made no sense and was moved aside; going by the containers' labels");
-        Vec::new()
+    let mut open = match understood(device.journal) {
+        Ok(open) => open,
+        Err(error) => {
+            by_labels(device, &error)?;
+            Vec::new()
+        }
     };
     // An update on another engine is recovered there; its containers are not here.
     open.retain(|record| record.engine == device.engine.address());
@@ -101,17 +91,30 @@ pub fn recover(device: &mut Device<'_>) -> Result<Vec<Recovered>> {
     }
 }
 
+/// Rows that can't be understood must not block the device: the labels on the
+/// containers say enough. Only what will never make sense is moved aside; a storage
+/// that fails today may hold the highest release that counts tomorrow.
+fn by_labels(device: &mut Device<'_>, error: &JournalError) -> Result<()> {
+    let words =
+        format!("the journal can't be understood ({error}); going by the containers' labels");
+    device.talk.say(&words);
+    if !error.senseless {
+        return Ok(());
+    }
+    device.journal.move_aside().map_err(|error| {
+        Error::new(
+            Code::StateUnusable,
+            "the damaged journal can't be moved aside",
+        )
+        .found(error.message)
+    })
+}
+
 /// The open updates, if all of their rows can be read.
-fn understood(journal: &dyn Journal) -> Result<Vec<UpdateRecord>> {
-    let records = open(journal)?;
+fn understood(journal: &dyn Journal) -> JournalResult<Vec<UpdateRecord>> {
+    let records = journal.open_updates()?;
     for record in &records {
-        journal.rows(&record.update_id).map_err(|error| {
-            Error::new(
-                Code::JournalInconsistent,
-                "a row of the journal can't be understood",
-            )
-            .found(error.message)
-        })?;
+        journal.rows(&record.update_id)?;
     }
     Ok(records)
 }

@@ -45,20 +45,30 @@ pub(super) fn after_unwinding(record: &UpdateRecord, cause: Error, unwound: Unwo
     error
 }
 
+/// Did the engine not answer?
+pub(super) fn is_away(error: &Error) -> bool {
+    matches!(error.code, Code::EngineUnreachable | Code::EngineAnswer)
+}
+
 /// The words for an unwinding that did not get through.
 fn left_open(record: &UpdateRecord, error: &mut Error, left: &[Error]) {
-    let away = |left: &Error| matches!(left.code, Code::EngineUnreachable | Code::EngineAnswer);
     for one in left {
         error
             .also
             .push(format!("{}: {one}", one.place.clone().unwrap_or_default()));
     }
-    if left.iter().all(away) {
+    if left.iter().all(is_away) {
         error.exit = Some(Exit::Engine);
-        error.state = Some(format!(
-            "the engine is away; service `{}` comes back on the old version with it, and the rest is undone then",
-            record.service.name
-        ));
+        let service = &record.service.name;
+        error.state = Some(match &record.current {
+            None => format!(
+                "the engine is away; what was begun of service `{service}` is removed when it is back"
+            ),
+            Some(_) => format!(
+                "the engine is away; service `{service}` comes back on the old version with it, \
+                 and the rest is undone then"
+            ),
+        });
         error.next =
             Some("start the engine; `caisson-apply recover` shows whether all is done".to_owned());
         return;

@@ -77,13 +77,25 @@ fn probe_current(device: &Device<'_>, record: &UpdateRecord) -> Result<(), StepE
     watch.run(&mut || Ok(())).map(|_evidence| ())
 }
 
-/// The steps in reverse, the last look, the final row.
+/// Everything back, with a second pass if the engine was away during the first and
+/// is there now.
 pub(super) fn unwind(
     device: &mut Device<'_>,
     record: &UpdateRecord,
     rows: &[Row],
     cause: &Error,
 ) -> Unwound {
+    let unwound = pass(device, record, rows, cause);
+    if unwound.left.iter().any(told::is_away) && device.engine.ping().is_ok() {
+        let again = pass(device, record, rows, cause);
+        let touched = again.touched || unwound.touched;
+        return Unwound { touched, ..again };
+    }
+    unwound
+}
+
+/// The steps in reverse, the last look, the final row.
+fn pass(device: &mut Device<'_>, record: &UpdateRecord, rows: &[Row], cause: &Error) -> Unwound {
     let mut unwound = Unwound::default();
     let mut any_in_flight = false;
     let answers = engine_answers(device);

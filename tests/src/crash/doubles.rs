@@ -165,9 +165,7 @@ impl CutJournal<'_> {
 }
 
 fn gone() -> JournalError {
-    JournalError {
-        message: "this process is dead".to_owned(),
-    }
+    JournalError::storage("this process is dead")
 }
 
 impl Journal for CutJournal<'_> {

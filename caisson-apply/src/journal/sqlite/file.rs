@@ -38,7 +38,7 @@ pub(super) enum OpenError {
 impl OpenError {
     pub(super) fn into_journal(self) -> JournalError {
         match self {
-            Self::Damaged(message) | Self::Other(message) => JournalError { message },
+            Self::Damaged(message) | Self::Other(message) => JournalError::storage(message),
         }
     }
 }
@@ -122,9 +122,7 @@ pub(super) fn empty_in_memory() -> rusqlite::Result<Connection> {
 
 /// Moves the database and its companions to names that say so; gives the new name.
 pub(super) fn move_file_aside(path: &Path) -> JournalResult<PathBuf> {
-    let io = |error: std::io::Error| JournalError {
-        message: format!("{}: {error}", path.display()),
-    };
+    let io = |error: std::io::Error| JournalError::storage(format!("{}: {error}", path.display()));
     let free = (1..=u32::MAX)
         .map(|n| path.with_file_name(format!("caisson.db.damaged-{n}")))
         .find(|candidate| !candidate.exists())
@@ -154,9 +152,8 @@ fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
 /// Creates the state directory and makes its name durable: a journal in a
 /// directory that a power cut forgets is no journal.
 pub fn create_state_dir(state_dir: &Path) -> JournalResult<()> {
-    let io = |error: std::io::Error| JournalError {
-        message: format!("{}: {error}", state_dir.display()),
-    };
+    let io =
+        |error: std::io::Error| JournalError::storage(format!("{}: {error}", state_dir.display()));
     if state_dir.is_dir() {
         return Ok(());
     }

@@ -41,7 +41,7 @@ impl SqliteJournal {
         let mut notice = None;
         let db = match open_checked(&path) {
             Ok(db) => db,
-            Err(OpenError::Other(message)) => return Err(JournalError { message }),
+            Err(OpenError::Other(message)) => return Err(JournalError::storage(message)),
             Err(OpenError::Damaged(message)) => {
                 let aside = move_file_aside(&path)?;
                 notice = Some(format!(
@@ -168,9 +168,8 @@ impl SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn begin(&mut self, record: &UpdateRecord, stamp: &Stamp) -> JournalResult<()> {
-        let text = serde_json::to_string(record).map_err(|error| JournalError {
-            message: error.to_string(),
-        })?;
+        let text = serde_json::to_string(record)
+            .map_err(|error| JournalError::senseless(error.to_string()))?;
         self.db
             .execute(
                 "INSERT INTO updates (update_id, service, kind, from_version, to_version, record, wall_ms, boot_id)
@@ -288,9 +287,8 @@ impl Journal for SqliteJournal {
         texts
             .iter()
             .map(|text| {
-                serde_json::from_str(text).map_err(|error| JournalError {
-                    message: error.to_string(),
-                })
+                serde_json::from_str(text)
+                    .map_err(|error| JournalError::senseless(error.to_string()))
             })
             .collect()
     }
@@ -320,9 +318,7 @@ impl Journal for SqliteJournal {
             .optional()
             .map_err(from_sql)?;
         text.map(|text| {
-            serde_json::from_str(&text).map_err(|error| JournalError {
-                message: error.to_string(),
-            })
+            serde_json::from_str(&text).map_err(|error| JournalError::senseless(error.to_string()))
         })
         .transpose()
     }
@@ -358,7 +354,5 @@ fn needs_writing(error: &rusqlite::Error) -> bool {
 
 #[expect(clippy::needless_pass_by_value, reason = "a function for `map_err`")]
 fn from_sql(error: rusqlite::Error) -> JournalError {
-    JournalError {
-        message: error.to_string(),
-    }
+    JournalError::storage(error.to_string())
 }

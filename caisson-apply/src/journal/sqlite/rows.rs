@@ -15,9 +15,9 @@ pub(super) fn read_row(row: &SqlRow<'_>) -> rusqlite::Result<JournalResult<Row>>
     };
     let seq = row.get(0)?;
     let (Some(step_id), Some(event_id)) = (StepId::parse(&step), Event::parse(&event)) else {
-        return Ok(Err(JournalError {
-            message: format!("row {seq} says `{step}` `{event}`, which means nothing"),
-        }));
+        return Ok(Err(JournalError::senseless(format!(
+            "row {seq} says `{step}` `{event}`, which means nothing"
+        ))));
     };
     Ok(Ok(Row {
         seq,

@@ -7,7 +7,7 @@ use crate::engine::{Container, Engine, EngineInfo, ImageInfo, StoreKind};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Space};
 use crate::journal::{InstalledVersion, ServiceState};
-use crate::name::{LABEL_RELEASE, LABEL_UPDATE, LABEL_VERSION, Role};
+use crate::name::{LABEL_RELEASE, LABEL_UPDATE, Role, version_label};
 
 use super::Options;
 
@@ -133,7 +133,7 @@ fn installed(container: &Container, state: Option<&ServiceState>) -> InstalledVe
         return known.clone();
     }
     InstalledVersion {
-        version: container.labels.get(LABEL_VERSION).cloned(),
+        version: version_label(&container.labels),
         release: container
             .labels
             .get(LABEL_RELEASE)
