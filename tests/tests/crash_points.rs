@@ -59,10 +59,15 @@ fn single(
         return Ok(None);
     }
     meanwhile(&world, how)?;
-    world
+    let recovered = world
         .recover(None)
         .map_err(|error| anyhow::anyhow!("recover: {error} {error:#?}"))?;
     let effects = world.power.count();
+    if recovered.is_empty() && scenario.policy == "no" && how != Meanwhile::Killed {
+        // Nothing was in flight: after a boot it is down, as configured.
+        ensure!(world.sim.state().up().is_empty(), "it was started");
+        return Ok(Some(effects));
+    }
     settled(&world)?;
     twice_is_once(&world)?;
     Ok(Some(effects))
@@ -90,8 +95,16 @@ fn double(
     twice_is_once(&world)
 }
 
-/// Every single cut of a scenario, and every cut of each recovery. Prints the number of cells.
-fn sweep(scenario: &Scenario) {
+/// How far a sweep goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Cuts {
+    Single,
+    /// Also every cut of each recovery.
+    Double,
+}
+
+/// Every cut of a scenario. Prints the number of cells.
+fn sweep(scenario: &Scenario, cuts: Cuts) {
     let begin = Instant::now();
     let packages = Packages::of(scenario).unwrap();
     let whole = World::new(scenario, &packages).unwrap();
@@ -114,7 +127,7 @@ fn sweep(scenario: &Scenario) {
                 };
                 singles += 1;
                 // To a dead process, after one effect and before the next are the same.
-                if side == Side::After {
+                if side == Side::After && cuts == Cuts::Double {
                     for m in 1..=effects {
                         double(scenario, &packages, n, m, how)
                             .with_context(|| format!("{cut}, recovery cut after effect {m}"))
@@ -142,17 +155,83 @@ fn sweep(scenario: &Scenario) {
 /// A cut in a good update may leave either version, but exactly one, whole.
 #[test]
 fn the_good_update() {
-    sweep(&Scenario::good());
+    sweep(&Scenario::good(), Cuts::Double);
 }
 
 /// A new version that ends by itself must never be left in charge.
 #[test]
 fn the_crash_looping_image() {
-    sweep(&Scenario::crash_loop());
+    sweep(&Scenario::crash_loop(), Cuts::Double);
 }
 
 /// Nor one that runs and never serves.
 #[test]
 fn the_image_that_never_gets_healthy() {
-    sweep(&Scenario::never_healthy());
+    sweep(&Scenario::never_healthy(), Cuts::Double);
+}
+
+/// Where nothing was installed, nothing of ours may be left either.
+#[test]
+fn the_first_install() {
+    sweep(
+        &Scenario::good().first_install("first install"),
+        Cuts::Single,
+    );
+    sweep(
+        &Scenario::crash_loop().first_install("failing first install"),
+        Cuts::Single,
+    );
+}
+
+/// Going back by hand is an update like any other, and its candidate is somebody's data.
+#[test]
+fn the_rollback_by_hand() {
+    sweep(&Scenario::rollback(), Cuts::Double);
+    sweep(&Scenario::failing_rollback(), Cuts::Single);
+}
+
+/// A service that somebody stopped is never started, whichever version it ends on.
+#[test]
+fn the_stopped_service() {
+    let stopped = |scenario: Scenario, name| Scenario {
+        name,
+        stopped: true,
+        good: true,
+        ..scenario
+    };
+    sweep(&stopped(Scenario::good(), "stopped"), Cuts::Single);
+    sweep(
+        &stopped(Scenario::rollback(), "stopped, rollback"),
+        Cuts::Single,
+    );
+}
+
+/// The insurance must give every policy back exactly.
+#[test]
+fn the_other_policies() {
+    for policy in ["no", "always", "on-failure"] {
+        for scenario in [Scenario::good(), Scenario::crash_loop()] {
+            sweep(&Scenario { policy, ..scenario }, Cuts::Single);
+        }
+    }
+}
+
+/// An image that was there before is somebody's and stays; so does, until the commit,
+/// the container that a rollback would go back to.
+#[test]
+fn what_was_there_before() {
+    for scenario in [Scenario::good(), Scenario::crash_loop()] {
+        let there = Scenario {
+            name: "image there",
+            image_there: true,
+            ..scenario.clone()
+        };
+        sweep(&there, Cuts::Single);
+        let parked = Scenario {
+            name: "older version parked",
+            parked: true,
+            ..scenario
+        };
+        sweep(&parked, Cuts::Single);
+    }
 }

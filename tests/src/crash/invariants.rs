@@ -11,47 +11,14 @@ use crate::sim::{ContainerState, SimState};
 pub fn settled(world: &World) -> Result<()> {
     let state = world.sim.state();
     let committed = world.committed()?;
-    let wanted = if committed { "1.1.0" } else { "1.0.0" };
-    let named = state
-        .container(SERVICE)
-        .context("no container under the service's name")?;
-    ensure!(named.status == "running", "the service is {}", named.status);
-    ensure!(
-        named.version.as_deref() == Some(wanted),
-        "version {:?}, wanted {wanted}",
-        named.version
-    );
-    ensure!(
-        named.policy.name == world.configured,
-        "policy {}",
-        named.policy.name
-    );
-    ensure!(state.up().len() == 1, "{} containers run", state.up().len());
-    let old = world
-        .before
-        .container(SERVICE)
-        .context("the base was not installed")?;
-    ensure!(
-        (named.id == old.id) != committed,
-        "container {} with commit row {committed}",
-        named.id
-    );
+    let (before, after) = world.scenario.versions();
     if committed {
-        let parked = state
-            .container("web.caisson-previous")
-            .context("the old container is not parked")?;
-        ensure!(parked.id == old.id, "another container is parked");
-        ensure!(
-            parked.policy.name == "no",
-            "the parked container has policy {}",
-            parked.policy.name
-        );
-        ensure!(
-            state.containers.len() == 2,
-            "containers left over: {:?}",
-            names(&state)
-        );
+        serves(world, &state, after)?;
+        parked(world, &state)?;
     } else {
+        if let Some(before) = before {
+            serves(world, &state, before)?;
+        }
         ensure!(
             essence(&state) == essence(&world.before),
             "left over: {:#?}\nbefore: {:#?}",
@@ -67,6 +34,61 @@ pub fn settled(world: &World) -> Result<()> {
     ensure!(incoming.is_empty(), "tags left over: {incoming:?}");
     let open = world.journal()?.open_updates()?;
     ensure!(open.is_empty(), "{} updates are still open", open.len());
+    Ok(())
+}
+
+/// This version under the service's name, as it was configured, and no other beside it.
+fn serves(world: &World, state: &SimState, version: &str) -> Result<()> {
+    let named = state
+        .container(SERVICE)
+        .context("no container under the service's name")?;
+    ensure!(
+        named.version.as_deref() == Some(version),
+        "version {:?}, wanted {version}",
+        named.version
+    );
+    ensure!(
+        (named.status == "running") != world.scenario.stopped,
+        "the service is {}",
+        named.status
+    );
+    ensure!(
+        named.policy.name == world.configured,
+        "policy {}",
+        named.policy.name
+    );
+    ensure!(
+        state.up().len() == usize::from(!world.scenario.stopped),
+        "{} containers run",
+        state.up().len()
+    );
+    Ok(())
+}
+
+/// What served before the commit is parked, and nothing else is there.
+fn parked(world: &World, state: &SimState) -> Result<()> {
+    let Some(old) = world.before.container(SERVICE) else {
+        ensure!(
+            state.containers.len() == 1,
+            "containers left over: {:?}",
+            names(state)
+        );
+        return Ok(());
+    };
+    let parked = state
+        .container("web.caisson-previous")
+        .context("the old container is not parked")?;
+    ensure!(parked.id == old.id, "another container is parked");
+    ensure!(
+        parked.policy.name == "no",
+        "the parked container has policy {}",
+        parked.policy.name
+    );
+    ensure!(
+        state.containers.len() == 2,
+        "containers left over: {:?}",
+        names(state)
+    );
     Ok(())
 }
 
@@ -102,18 +124,24 @@ pub fn serves_one(world: &World) -> Result<()> {
 
 /// After the device came up again and before anybody recovered: the engine by
 /// itself runs one version at most, and only in the two policy calls of `settle`,
-/// after the commit, none.
+/// after the commit, none. A service that nobody insured comes back as configured.
 pub fn booted(world: &World) -> Result<()> {
-    let up: Vec<_> = world
-        .sim
-        .state()
+    let state = world.sim.state();
+    let insured = state
+        .containers
+        .iter()
+        .any(|container| container.policy.name == "always");
+    let may_be_down = world.scenario.stopped
+        || world.before.container(SERVICE).is_none()
+        || (world.configured == "no" && !insured);
+    let up: Vec<_> = state
         .up()
         .iter()
         .map(|container| container.name.clone())
         .collect();
     ensure!(up.len() <= 1, "the engine started {up:?} together");
     ensure!(
-        up.len() == 1 || world.committed()?,
+        up.len() == 1 || may_be_down || world.committed()?,
         "the engine started nothing, and there is no commit row"
     );
     Ok(())

@@ -2,9 +2,11 @@
 //! processes that update and recover it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use caisson_apply::catalog::{Catalog, ServiceEntry};
+use caisson_apply::engine::Engine;
 use caisson_apply::engine::docker::DockerEngine;
 use caisson_apply::error::Error;
 use caisson_apply::import::Import;
@@ -20,102 +22,13 @@ use tempfile::TempDir;
 
 use super::doubles::{CutEngine, CutHost, CutJournal};
 use super::power::{Power, Side};
-use crate::device::pack;
-use crate::images::ImageRecipe;
+use super::scenario::PREPARING_PROBE;
+pub use super::scenario::{Act, Packages, Scenario};
 use crate::sim::{Sim, SimOptions, SimState};
 
 /// Name of the service and of its container.
 pub const SERVICE: &str = "web";
-const LIVE_TAG: &str = "caisson.test/web:current";
-
-/// What an update runs against.
-#[derive(Debug, Clone)]
-pub struct Scenario {
-    pub name: &'static str,
-    /// Lines of `[services.probe]`.
-    pub probe: &'static str,
-    pub base: ImageRecipe,
-    pub new: ImageRecipe,
-    /// Is the new version committed if nobody cuts?
-    pub good: bool,
-}
-
-impl Scenario {
-    /// The new version serves.
-    pub fn good() -> Self {
-        Self::of(
-            "good",
-            "all_of = [\"running\"]\nstable_secs = 2\n",
-            |recipe| recipe,
-            true,
-        )
-    }
-
-    /// The new version ends soon after every start.
-    pub fn crash_loop() -> Self {
-        let crash = |recipe: ImageRecipe| recipe.with_env("CRASH_AFTER_MS", "300");
-        Self::of(
-            "crash loop",
-            "all_of = [\"running\"]\nstable_secs = 2\n",
-            crash,
-            false,
-        )
-    }
-
-    /// The new version runs and never gets healthy.
-    pub fn never_healthy() -> Self {
-        let ill = |recipe: ImageRecipe| recipe.with_env("HEALTH", "bad").with_healthcheck(500, 2);
-        Self::of(
-            "never healthy",
-            "all_of = [\"container_health\"]\nstart_timeout_secs = 5\nstable_secs = 1\n",
-            ill,
-            false,
-        )
-    }
-
-    fn of(
-        name: &'static str,
-        probe: &'static str,
-        new: impl Fn(ImageRecipe) -> ImageRecipe,
-        good: bool,
-    ) -> Self {
-        // Both have the same name: a rollback by tag would run the new one.
-        let recipe = |version| ImageRecipe::new(LIVE_TAG, version);
-        Self {
-            name,
-            probe,
-            base: recipe("1.0.0").with_healthcheck(500, 2),
-            new: new(recipe("1.1.0")),
-            good,
-        }
-    }
-}
-
-/// The packages of a scenario, built once.
-#[derive(Debug)]
-pub struct Packages {
-    folder: TempDir,
-    pub base: PathBuf,
-    pub new: PathBuf,
-}
-
-impl Packages {
-    pub fn of(scenario: &Scenario) -> Result<Self> {
-        let folder = TempDir::with_prefix("caisson-crash-")?;
-        let build = |recipe: &ImageRecipe| {
-            pack(folder.path(), SERVICE, recipe, &recipe.version, &[]).map(|built| built.0)
-        };
-        Ok(Self {
-            base: build(&scenario.base)?,
-            new: build(&scenario.new)?,
-            folder,
-        })
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-}
+pub(super) const LIVE_TAG: &str = "caisson.test/web:current";
 
 /// One device.
 #[derive(Debug)]
@@ -125,52 +38,70 @@ pub struct World {
     folder: TempDir,
     service: ServiceEntry,
     new: PathBuf,
+    pub scenario: Scenario,
     /// Everything the engine held before the update.
     pub before: SimState,
     pub configured: String,
 }
 
 impl World {
-    /// A device that runs the base version, on a disk that has everything so far.
+    /// The scenario's device before its act, on a disk that has everything so far.
     pub fn new(scenario: &Scenario, packages: &Packages) -> Result<Self> {
         // In memory: rows are synced thousands of times.
         let folder = TempDir::with_prefix_in("caisson-world-", "/dev/shm")?;
         let sim = Sim::start(SimOptions::new(&folder.path().join("engine")))?;
-        let platform = edgepkg::Manifest::parse(&manifest_of(&packages.base)?)
-            .map_err(|error| anyhow::anyhow!("{error}"))?
-            .images[0]
-            .platform
-            .clone();
-        let text = format!(
-            "catalog_version = 2\n[[services]]\nname = \"{SERVICE}\"\nservice_revision = \"r1\"\nplatform = \"{platform}\"\n\
-             [services.docker]\ncontainer_name = \"{SERVICE}\"\nimage_reference = \"{LIVE_TAG}\"\ncreate_file = \"create.json\"\n\
-             [services.probe]\n{}",
-            scenario.probe
-        );
-        let catalog = Catalog::parse(&text, &folder.path().join("services.toml")).map_err(fail)?;
-        let service = catalog.service(SERVICE).context("the service")?.clone();
         let before = sim.state();
         let mut world = Self {
             sim,
             power: Power::default(),
+            service: service_with(PREPARING_PROBE, packages, folder.path())?,
             folder,
-            service,
             new: packages.new.clone(),
+            scenario: scenario.clone(),
             before,
-            configured: "unless-stopped".to_owned(),
+            configured: scenario.policy.to_owned(),
         };
-        world.power.on(None);
-        let installed = world.load(&packages.base, 1);
-        ensure!(installed.is_ok(), "installing the base: {installed:?}");
+        world.prepare(packages)?;
+        world.service = service_with(scenario.probe, packages, world.folder.path())?;
         world.sim.sync();
         world.before = world.sim.state();
         Ok(world)
     }
 
-    /// The process that updates: `package load` of the new version.
+    fn prepare(&self, packages: &Packages) -> Result<()> {
+        let scenario = &self.scenario;
+        self.power.on(None);
+        let installs = [
+            (scenario.parked, &packages.older, 11),
+            (scenario.act != Act::FirstInstall, &packages.base, 1),
+            (scenario.act == Act::RollBack, &packages.new, 12),
+        ];
+        for (wanted, package, seed) in installs {
+            if wanted {
+                let installed = self.load(package, seed);
+                ensure!(installed.is_ok(), "installing {seed}: {installed:?}");
+            }
+        }
+        if scenario.image_there {
+            self.sim.load_archive_direct(&packages.elsewhere)?;
+        }
+        if scenario.stopped {
+            let state = self.sim.state();
+            let named = state.container(SERVICE).context("nothing to stop")?;
+            DockerEngine::new(self.sim.socket())
+                .stop_container(&named.id, Duration::from_secs(2))
+                .map_err(|error| anyhow::anyhow!("{error:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// The process that updates, or goes back by hand.
     pub fn update(&self, cut: Option<(u32, Side)>) -> Result<Finished, Error> {
         self.power.on(cut);
-        self.load(&self.new, 2)
+        match self.scenario.act {
+            Act::Update | Act::FirstInstall => self.load(&self.new, 2),
+            Act::RollBack => self.roll_back(2),
+        }
     }
 
     /// The process that recovers.
@@ -240,17 +171,14 @@ impl World {
             };
             let state = device.journal.service(SERVICE).ok().flatten();
             let facts = Facts::gather(engine, &host, engine.info()?, SERVICE, state)?;
-            let create = create_file();
+            let create = create_file(&self.configured);
             let image_known = engine.image(&offer.config_digest)?;
             let request = LoadRequest {
                 service,
                 offer: &offer,
                 create_file: Some(&create),
                 image_known: image_known.as_ref(),
-                identity: Identity {
-                    update_id: format!("{seed:02x}").repeat(16),
-                    engine: engine.address(),
-                },
+                identity: identity(engine, seed),
                 options: Options::default(),
             };
             let planned = plan::load(&facts, request, &|tag| {
@@ -265,14 +193,53 @@ impl World {
             execute(device, &planned.record, Some(&mut import))
         })
     }
+
+    fn roll_back(&self, seed: u8) -> Result<Finished, Error> {
+        self.with_device(seed, |device| {
+            let engine = device.engine;
+            let state = device.journal.service(SERVICE).ok().flatten();
+            let facts = Facts::gather(engine, device.host, engine.info()?, SERVICE, state)?;
+            let planned = plan::rollback(
+                &facts,
+                &self.service,
+                &|tag| Ok(engine.image(tag)?.map(|image| image.id)),
+                identity(engine, seed),
+                Options::default(),
+            )?;
+            execute(device, &planned.record, None)
+        })
+    }
+}
+
+fn identity(engine: &dyn Engine, seed: u8) -> Identity {
+    Identity {
+        update_id: format!("{seed:02x}").repeat(16),
+        engine: engine.address(),
+    }
+}
+
+/// The service's entry in a catalog with this probe.
+fn service_with(probe: &str, packages: &Packages, folder: &Path) -> Result<ServiceEntry> {
+    let platform = edgepkg::Manifest::parse(&manifest_of(&packages.base)?)
+        .map_err(|error| anyhow::anyhow!("{error}"))?
+        .images[0]
+        .platform
+        .clone();
+    let text = format!(
+        "catalog_version = 2\n[[services]]\nname = \"{SERVICE}\"\nservice_revision = \"r1\"\nplatform = \"{platform}\"\n\
+         [services.docker]\ncontainer_name = \"{SERVICE}\"\nimage_reference = \"{LIVE_TAG}\"\ncreate_file = \"create.json\"\n\
+         [services.probe]\n{probe}"
+    );
+    let catalog = Catalog::parse(&text, &folder.join("services.toml")).map_err(fail)?;
+    Ok(catalog.service(SERVICE).context("the service")?.clone())
 }
 
 /// A first install's configuration; no published port, since time is virtual here.
-fn create_file() -> String {
+fn create_file(policy: &str) -> String {
     serde_json::json!({
         "Env": ["FROM_THE_USER=kept"],
         "StopTimeout": 2,
-        "HostConfig": { "RestartPolicy": { "Name": "unless-stopped" } },
+        "HostConfig": { "RestartPolicy": { "Name": policy } },
     })
     .to_string()
 }
