@@ -19,7 +19,7 @@ use caisson_apply::journal::{
 use caisson_apply::update::record::UpdateRecord;
 use serde_json::Value;
 
-use super::power::{Fate, Power};
+use super::power::{Fate, Fault, Power};
 use crate::sim::Sim;
 
 /// The engine's client of a process that may be dead.
@@ -145,6 +145,9 @@ impl CutJournal<'_> {
         &mut self,
         call: impl FnOnce(&mut SqliteJournal) -> JournalResult<()>,
     ) -> JournalResult<()> {
+        if self.power.fault.get() == Fault::Writes {
+            return Err(gone());
+        }
         match self.power.effect() {
             Fate::Pass => call(&mut self.inner),
             Fate::DieAfter => {
@@ -180,6 +183,9 @@ impl Journal for CutJournal<'_> {
         detail: &Value,
         stamp: &Stamp,
     ) -> JournalResult<()> {
+        if event == Event::Aborted && self.power.fault.get() == Fault::Commit {
+            return Err(gone());
+        }
         self.write(|journal| journal.append(update_id, step, event, detail, stamp))
     }
     fn commit(
@@ -188,6 +194,9 @@ impl Journal for CutJournal<'_> {
         state: &ServiceState,
         stamp: &Stamp,
     ) -> JournalResult<()> {
+        if self.power.fault.get() == Fault::Commit {
+            return Err(gone());
+        }
         self.write(|journal| journal.commit(update_id, state, stamp))
     }
     fn finish(
@@ -214,6 +223,9 @@ impl Journal for CutJournal<'_> {
         self.read(Journal::open_updates)
     }
     fn rows(&self, update_id: &str) -> JournalResult<Vec<Row>> {
+        if self.power.fault.get() == Fault::Rows {
+            return Err(gone());
+        }
         self.read(|journal| journal.rows(update_id))
     }
     fn service(&self, service: &str) -> JournalResult<Option<ServiceState>> {

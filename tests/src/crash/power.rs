@@ -30,6 +30,21 @@ pub struct Power {
     count: Cell<u32>,
     cut: Cell<Option<(u32, Side)>>,
     dead: Cell<bool>,
+    /// What is wrong with the journal.
+    pub fault: Cell<Fault>,
+}
+
+/// How a journal fails while its process lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fault {
+    #[default]
+    None,
+    /// Every write of the journal fails; reads work.
+    Writes,
+    /// The commit and the aborted row fail.
+    Commit,
+    /// The rows can't be read.
+    Rows,
 }
 
 impl Power {
