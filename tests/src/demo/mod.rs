@@ -151,10 +151,10 @@ fn kill(stage: &Stage<'_>, poller: &Poller) -> Result<()> {
         cut.request.pid,
         cut.request.line.replace(&container, &container[..12])
     ));
-    poller.wait_for("1.1.0", PATIENCE)?;
+    let back = poller.wait_back("1.1.0", cut.at, PATIENCE)?;
     say(&format!(
         "The device repaired itself {:.1} s after the kill. {}",
-        cut.at.elapsed().as_secs_f64(),
+        back.as_secs_f64(),
         downtime(poller.downtime(before))
     ));
     say("That was the guard, a process that caisson-apply had left for this case.");

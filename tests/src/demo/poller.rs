@@ -18,6 +18,9 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// waiting for it would hide that the service is back.
 const ANSWER_LIMIT: Duration = Duration::from_millis(100);
 
+/// A cut that nobody noticed for this long was none.
+const NO_GAP: Duration = Duration::from_secs(3);
+
 /// A running poller; dropping it ends it.
 #[derive(Debug)]
 pub(super) struct Poller {
@@ -69,6 +72,32 @@ impl Poller {
             ensure!(
                 begin.elapsed() < limit,
                 "the service answers {seen:?} after {limit:?}, wanted {version}"
+            );
+            thread::sleep(INTERVAL);
+        }
+    }
+
+    /// Waits until the service answers with this version again after it was cut off,
+    /// and says how long that took. Zero if nobody noticed a gap for a while.
+    pub(super) fn wait_back(
+        &self,
+        version: &str,
+        cut: Instant,
+        limit: Duration,
+    ) -> Result<Duration> {
+        loop {
+            let last = self.shared.seen().last().cloned();
+            let back = last
+                .as_ref()
+                .filter(|span| span.version.as_deref() == Some(version));
+            match back {
+                Some(span) if span.begin > cut => return Ok(span.begin.duration_since(cut)),
+                Some(_) if cut.elapsed() > NO_GAP => return Ok(Duration::ZERO),
+                _ => {}
+            }
+            ensure!(
+                cut.elapsed() < limit,
+                "the service answers {last:?} after {limit:?}, wanted {version}"
             );
             thread::sleep(INTERVAL);
         }
