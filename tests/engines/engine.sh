@@ -99,6 +99,7 @@ remove_cgroups() {
 cut() {
     known || return 0
     kill_all || return 1
+    remove_ports
     remove_shim_sockets
     unmount_in "$root" || return 1
     # A data root elsewhere may be a mount of its owner's: that one stays.
@@ -107,12 +108,24 @@ cut() {
     rm -rf --one-file-system "$root/exec" "$root/docker.sock" "$root/docker.pid"
 }
 
+remove_link() {
+    if command -v ip >/dev/null; then ip link del "$1"
+    else "$root/tree/bin/busybox" ip link del "$1"; fi
+}
+
+# A pair whose other end never got into a container, since dockerd died in between,
+# ends with nobody's network namespace.
+remove_ports() {
+    bridge=$(cat "$root/bridge" 2>/dev/null)
+    for port in /sys/class/net/"$bridge"/brif/*; do
+        # Those of dead containers are going by themselves meanwhile.
+        [ ! -e "$port" ] || remove_link "${port##*/}" 2>/dev/null
+    done
+}
+
 remove_bridge() {
     bridge=$(cat "$root/bridge" 2>/dev/null)
-    if [ -n "$bridge" ] && [ -d "/sys/class/net/$bridge" ]; then
-        if command -v ip >/dev/null; then ip link del "$bridge"
-        else "$root/tree/bin/busybox" ip link del "$bridge"; fi
-    fi
+    if [ -n "$bridge" ] && [ -d "/sys/class/net/$bridge" ]; then remove_link "$bridge"; fi
 }
 
 remove() {
