@@ -86,6 +86,8 @@ codes! {
     ModeUnsupported => "device.mode_unsupported", NotForThisDevice;
     /// Another container has a name that the update needs.
     NameTaken => "device.name_taken", NotForThisDevice;
+    /// The container is not what it was when the plan was made.
+    ChangedMeanwhile => "device.changed_meanwhile", NotForThisDevice;
     /// The old image is gone from the engine, so its defaults are unknown.
     OldImageUnknown => "device.old_image_unknown", NotForThisDevice;
     /// There is no previous version to go back to.

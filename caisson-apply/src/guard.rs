@@ -36,8 +36,6 @@ const GOOD_END: u8 = b'.';
 pub struct Guard {
     life: File,
     child: Child,
-    /// Keeps the program alive until the child has exec'ed; a copy is removed at the end.
-    copy: Option<PathBuf>,
 }
 
 impl Guard {
@@ -107,10 +105,11 @@ impl Guard {
             remove_copy(copy.as_deref());
             return Err(error);
         }
+        // A program that runs needs its name no more, and nobody else would remove it.
+        remove_copy(copy.as_deref());
         Ok(Self {
             life: File::from(life_write),
             child,
-            copy,
         })
     }
 
@@ -119,7 +118,6 @@ impl Guard {
         let _ = self.life.write_all(&[GOOD_END]);
         drop(self.life);
         let _ = self.child.wait();
-        remove_copy(self.copy.as_deref());
     }
 }
 

@@ -20,6 +20,7 @@ use crate::cli::{Cli, Command, HistoryCommand, PackageCommand, ServiceCommand};
 use crate::engine::words::printable;
 use crate::error::{Code, Error, Exit, Result};
 use crate::host::Host;
+use crate::journal::Journal;
 use crate::report;
 use crate::update::context::Talk;
 
@@ -62,11 +63,24 @@ pub fn run(cli: Cli, guarding: Guarding) -> Exit {
         Ok(exit) => exit,
         Err(mut error) => {
             // Whatever changed something says itself in what state it left the device.
-            error
-                .state
-                .get_or_insert_with(|| "nothing changed".to_owned());
+            error.state.get_or_insert_with(|| state_now(&session));
             failed(&error, json)
         }
+    }
+}
+
+/// The state of a device that this command did not change.
+fn state_now(session: &Session) -> String {
+    let open = match session.journal_to_read() {
+        Ok(Some(journal)) => journal.open_updates().unwrap_or_default(),
+        Ok(None) | Err(_) => Vec::new(),
+    };
+    match open.first() {
+        None => "nothing changed".to_owned(),
+        Some(record) => format!(
+            "nothing changed now; an interrupted update of service `{}` is still open",
+            record.service.name
+        ),
     }
 }
 
@@ -133,12 +147,18 @@ fn confirm(session: &Session, question: &str) -> Result<()> {
     }
     let _ = write!(std::io::stderr().lock(), "{question} [y/N] ");
     let Some(answer) = answer(session) else {
-        return declined("you broke it off", "start it again when you are ready");
+        return declined(
+            "you broke it off",
+            "run the same command again when you are ready",
+        );
     };
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }
-    declined("you said no", "start it again when you are ready")
+    declined(
+        "you said no",
+        "run the same command again when you are ready",
+    )
 }
 
 /// A line from the person; `None` if they asked to end instead: a caught signal does

@@ -72,6 +72,43 @@ pub(super) fn run(
     lock_patience: Duration,
     words: &dyn Talk,
 ) -> Result<Vec<Recovered>> {
+    let mut all = Vec::new();
+    let mut first = None;
+    for (address, no_sync) in addresses(session)? {
+        let patience = (engine_patience, lock_patience);
+        match on_engine(session, &address, no_sync, patience, words) {
+            Ok(recovered) => all.extend(recovered),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    first.map_or(Ok(all), Err)
+}
+
+/// Finishes what an earlier process left before anything new begins. Another engine
+/// that is gone keeps its own update open, and nothing else from going on.
+///
+/// # Errors
+/// As [`run`].
+pub(super) fn recover_first(session: &Session) -> Result<()> {
+    let ours = session.engine()?.address();
+    for (address, no_sync) in addresses(session)? {
+        let patience = (Duration::ZERO, LOCK_PATIENCE);
+        match on_engine(session, &address, no_sync, patience, &Terminal) {
+            Ok(recovered) => recovered.iter().for_each(|one| talk(&one.words)),
+            Err(error) if address != ours && error.code == Code::EngineUnreachable => {
+                talk(&format!(
+                    "an interrupted update stays open: its engine at {address} does not answer"
+                ));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whose engines: those of the updates that are open, which may not be today's
+/// default. With each, whether its data root is left alone (`--no-sync`).
+fn addresses(session: &Session) -> Result<Vec<(String, bool)>> {
     // A journal that can't be read has no say in this: the containers' labels decide.
     let open = match session.journal_to_read() {
         Ok(Some(journal)) => recover::open(&journal).unwrap_or_default(),
@@ -89,32 +126,7 @@ pub(super) fn run(
     if addresses.is_empty() {
         addresses.push((session.engine()?.address(), false));
     }
-    let mut all = Vec::new();
-    let mut first = None;
-    for (address, no_sync) in &addresses {
-        match on_engine(
-            session,
-            address,
-            *no_sync,
-            (engine_patience, lock_patience),
-            words,
-        ) {
-            Ok(recovered) => all.extend(recovered),
-            Err(error) => first = first.or(Some(error)),
-        }
-    }
-    first.map_or(Ok(all), Err)
-}
-
-/// Finishes what an earlier process left before anything new begins.
-///
-/// # Errors
-/// As [`run`].
-pub(super) fn recover_first(session: &Session) -> Result<()> {
-    for recovered in run(session, Duration::ZERO, LOCK_PATIENCE, &Terminal)? {
-        talk(&recovered.words);
-    }
-    Ok(())
+    Ok(addresses)
 }
 
 fn on_engine(
@@ -129,7 +141,7 @@ fn on_engine(
         ..Wishes::default()
     };
     let engine = DockerEngine::new(choose(wishes)?.path);
-    wait_for(&engine, session, engine_patience)?;
+    wait_for(&engine, session, engine_patience).map_err(|error| error.at(address))?;
     let info = engine.info()?;
     let _lock = session.lock(&info, no_sync, lock_patience)?;
     // A recovery that is killed half-way would leave the service as it is then, and no

@@ -20,7 +20,7 @@ pub(super) fn list(session: &Session) -> Result<Exit> {
     let engine = reachable(session);
     for service in &catalog.services {
         let state = state_of(journal.as_ref(), &service.name);
-        let seen = seen(engine.as_ref(), service)?;
+        let seen = seen(engine.as_ref(), journal.as_ref(), service)?;
         if session.global.json {
             data(&to_json(service, state.as_ref(), &seen).to_string());
         } else {
@@ -42,7 +42,7 @@ pub(super) fn show(session: &Session, name: &str) -> Result<Exit> {
     let journal = session.journal_to_read()?;
     let engine = reachable(session);
     let state = state_of(journal.as_ref(), &service.name);
-    let seen = seen(engine.as_ref(), service)?;
+    let seen = seen(engine.as_ref(), journal.as_ref(), service)?;
     let current = seen
         .version(state.as_ref())
         .unwrap_or_else(|| "unknown version".to_owned());
@@ -95,6 +95,8 @@ struct Seen {
     label: Option<String>,
     /// The version of the parked container.
     parked: Option<String>,
+    /// An update is under way, or was interrupted: what runs may be on trial.
+    update_open: bool,
 }
 
 impl Seen {
@@ -109,12 +111,23 @@ impl Seen {
     }
 }
 
-fn seen(engine: Option<&DockerEngine>, service: &ServiceEntry) -> Result<Seen> {
+fn seen(
+    engine: Option<&DockerEngine>,
+    journal: Option<&SqliteJournal>,
+    service: &ServiceEntry,
+) -> Result<Seen> {
+    let open = journal
+        .and_then(|journal| journal.open_updates().ok())
+        .unwrap_or_default();
+    let update_open = open
+        .iter()
+        .any(|record| record.service.name == service.name);
     let mut seen = Seen {
         status: "not asked".to_owned(),
         container_id: None,
         label: None,
         parked: None,
+        update_open,
     };
     let (Some(engine), Ok(docker)) = (engine, service.docker()) else {
         return Ok(seen);
@@ -129,6 +142,9 @@ fn seen(engine: Option<&DockerEngine>, service: &ServiceEntry) -> Result<Seen> {
             seen.container_id = Some(container.id);
         }
         None => "not installed".clone_into(&mut seen.status),
+    }
+    if update_open {
+        seen.status.push_str(", an update is open");
     }
     if let Some(parked) = engine.container(&Role::Previous.of(&docker.container_name))? {
         seen.parked =
@@ -146,6 +162,7 @@ fn to_json(service: &ServiceEntry, state: Option<&ServiceState>, seen: &Seen) ->
         "status": seen.status,
         "container_id": seen.container_id,
         "previous_version": seen.parked,
+        "update_open": seen.update_open,
         "state": state,
     })
 }

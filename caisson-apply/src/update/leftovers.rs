@@ -148,6 +148,11 @@ fn clear_one(
     Ok(None)
 }
 
+/// When a container was made, as the engine spells it: UTC, so that texts compare.
+fn created(container: &Container) -> &str {
+    container.raw["Created"].as_str().unwrap_or_default()
+}
+
 /// Was it made by an update? What was there before the first one has no label.
 fn ours(container: &Container) -> bool {
     container.labels.contains_key(LABEL_UPDATE)
@@ -177,7 +182,12 @@ fn forward(
 
 /// The old container is still insured: it serves again.
 fn back(engine: &dyn Engine, base: &str, old: &Container, candidate: &Container) -> Result<String> {
-    let made_for_it = candidate.labels.get(LABEL_REPLACES) == Some(&old.id);
+    // In a rollback the candidate is somebody's data, made by an earlier update that
+    // may have replaced this very container. It came from the parked name; a load's
+    // candidate is younger than the last start of the old one. In doubt it is parked.
+    let parked = engine.container(&Role::Previous.of(base))?;
+    let made_for_it = candidate.labels.get(LABEL_REPLACES) == Some(&old.id)
+        && (parked.is_some() || created(candidate) > old.started_at.as_str());
     if candidate.running || candidate.restarting {
         engine.stop_container(&candidate.id, GRACE)?;
     }

@@ -107,6 +107,9 @@ fn until_commit(
             .append(id, step.id(), Event::Started, &Value::Null, &now)
             .map_err(not_written)?;
         note(trail, step.id(), Event::Started, Value::Null, &now);
+        if let Some(words) = announced(step.id(), record) {
+            cx.talk.say(&words);
+        }
         let outcome = step.run(&mut cx);
         let now = stamp(cx.host);
         match outcome {
@@ -128,6 +131,22 @@ fn until_commit(
     // What the engine answered must be on the disk before the row says it counts.
     cx.sync()?;
     commit(device, record).map_err(StepError::from)
+}
+
+/// What the person reads before a step that takes its time: a silent program looks
+/// like one that hangs, and a stick is pulled.
+fn announced(step: StepId, record: &UpdateRecord) -> Option<String> {
+    let probe = &record.service.probe;
+    match step {
+        StepId::StopCurrent => Some("stopping the version that runs".to_owned()),
+        StepId::StartCandidate => Some("starting the other version".to_owned()),
+        StepId::Probe => Some(format!(
+            "watching it for {} s at least, {} s at most",
+            probe.stable_secs,
+            probe.stable_secs.saturating_add(probe.start_timeout_secs)
+        )),
+        _ => None,
+    }
 }
 
 /// The point of no return. A commit call that failed is unknown: the row decides.

@@ -20,6 +20,12 @@ pub(super) fn after_unwinding(record: &UpdateRecord, cause: Error, unwound: Unwo
         },
         Some(_) => format!("service `{service}` is stopped, as before"),
     };
+    if matches!(error.code, Code::ProbeFailed | Code::CandidateStart) {
+        let id: String = record.update_id.chars().take(8).collect();
+        error.next = Some(format!(
+            "give what `caisson-apply history show {id}` prints to whoever built the package"
+        ));
+    }
     if unwound.left.is_empty() {
         error.state = Some(if unwound.touched {
             format!("rolled back; {running}")

@@ -25,6 +25,8 @@ const UNDO_TRIES: u32 = 4;
 const UNDO_INTERVAL: Duration = Duration::from_secs(2);
 /// Looks whether the engine is there before anything is undone: half a minute.
 const ENGINE_LOOKS: u32 = 15;
+/// A grace is waited out up to this: some services have one of hours.
+const GRACE_MAX: Duration = Duration::from_mins(2);
 /// The end state is looked at once more after this, if a request was unanswered.
 const LATE_EFFECT: Duration = Duration::from_secs(2);
 
@@ -53,6 +55,9 @@ pub(super) fn after_failure(
     let unwound = unwind(device, record, trail, &cause);
     let serves = unwound.touched && unwound.left.is_empty() && record.was_running;
     let mut error = told::after_unwinding(record, cause, unwound);
+    if serves {
+        device.talk.say("the old version runs again; watching it");
+    }
     if serves && let Err(ill) = probe_current(device, record) {
         error.also.push(format!(
             "the old version runs but does not pass its probes: {}",
@@ -257,8 +262,7 @@ fn outlast(cx: &mut Cx<'_>, step: &dyn Step, unanswered: bool) -> Result<(), Ste
         if serves_as_configured(cx)? {
             // Somebody has restored it already, perhaps we, without being able to write
             // it down. A stop that is still under way shows within the grace.
-            cx.host
-                .sleep(Duration::from_secs(current_grace_secs(cx)) + LATE_EFFECT);
+            cx.host.sleep(current_grace(cx) + LATE_EFFECT);
             if serves_as_configured(cx)? {
                 return Ok(());
             }
@@ -269,11 +273,9 @@ fn outlast(cx: &mut Cx<'_>, step: &dyn Step, unanswered: bool) -> Result<(), Ste
     look::until_steady(cx, |cx| step.check(cx))
 }
 
-fn current_grace_secs(cx: &Cx<'_>) -> u64 {
-    cx.record
-        .current
-        .as_ref()
-        .map_or(0, |current| current.grace_secs)
+fn current_grace(cx: &Cx<'_>) -> Duration {
+    let grace_secs = cx.record.current.as_ref().map_or(0, |one| one.grace_secs);
+    Duration::from_secs(grace_secs).min(GRACE_MAX)
 }
 
 /// Is everything as an unwinding would leave it?

@@ -81,6 +81,13 @@ pub(super) fn open_checked(path: &Path) -> Result<Connection, OpenError> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags)?;
+    // Where it can't write, `SQLite` opens for reading without a word.
+    if db.is_readonly("main")? {
+        return Err(OpenError::Other(format!(
+            "{} can't be written",
+            path.display()
+        )));
+    }
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
     db.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;

@@ -11,19 +11,7 @@ pub(super) fn words_of(
     needed_bytes: u64,
     options: Options,
 ) -> Vec<String> {
-    let service = &record.service.name;
-    let unknown = || "an unknown version".to_owned();
-    let to = record.version.clone().unwrap_or_else(unknown);
-    let mut words = Vec::new();
-    match &record.current {
-        None => words.push(format!(
-            "service `{service}` is installed for the first time: {to}"
-        )),
-        Some(current) => {
-            let from = current.version.clone().unwrap_or_else(unknown);
-            words.push(format!("service `{service}` goes from {from} to {to}"));
-        }
-    }
+    let mut words = versions(record);
     words.push(format!(
         "container `{}` on {}",
         record.container, facts.info.name
@@ -38,7 +26,10 @@ pub(super) fn words_of(
         words.push("the image is in the engine already".to_owned());
     }
     if record.current.is_none() {
-        words.push("if it fails, container and image are removed again".to_owned());
+        words.push(
+            "if it fails, the container is removed again, and the image if this brought it"
+                .to_owned(),
+        );
     } else if record.was_running {
         words.push(
             "the service is down while it is stopped, renamed and started; \
@@ -56,7 +47,7 @@ pub(super) fn words_of(
     {
         words.push(format!(
             "the version kept for a rollback so far ({}) is removed afterwards",
-            parked.version.clone().unwrap_or_else(unknown)
+            parked.version.as_deref().unwrap_or(UNKNOWN)
         ));
     }
     if record.current.is_some() && facts.current_image.is_none() {
@@ -74,4 +65,19 @@ pub(super) fn words_of(
         words.push("--no-sync: what happens at a power cut is not promised".to_owned());
     }
     words
+}
+
+const UNKNOWN: &str = "an unknown version";
+
+/// From what to what.
+fn versions(record: &UpdateRecord) -> Vec<String> {
+    let service = &record.service.name;
+    let to = record.version.as_deref().unwrap_or(UNKNOWN);
+    vec![match &record.current {
+        None => format!("service `{service}` is installed for the first time: {to}"),
+        Some(current) => {
+            let from = current.version.as_deref().unwrap_or(UNKNOWN);
+            format!("service `{service}` goes from {from} to {to}")
+        }
+    }]
 }

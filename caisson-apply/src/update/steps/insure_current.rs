@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::RestartPolicy;
+use crate::engine::{Container, RestartPolicy};
 use crate::error::{Code, Error};
 use crate::journal::StepId;
 use crate::update::context::{Cx, StepError};
@@ -28,6 +28,7 @@ impl Step for InsureCurrent {
 
     fn run(&self, cx: &mut Cx<'_>) -> Result<Value, StepError> {
         let current = present(cx)?;
+        as_planned(cx, &current)?;
         if current.restart_policy != RestartPolicy::always() {
             cx.engine
                 .set_restart_policy(&current.id, &RestartPolicy::always())?;
@@ -61,6 +62,28 @@ impl Step for InsureCurrent {
     }
 }
 
+/// Minutes may lie between the plan and here: a yes that was waited for, an import.
+/// What somebody changed meanwhile must not be overwritten by the plan.
+fn as_planned(cx: &Cx<'_>, current: &Container) -> Result<(), Error> {
+    let policy = &cx.record.configured_policy;
+    let runs = current.running || current.restarting;
+    if runs && current.restart_policy == *policy {
+        return Ok(());
+    }
+    let words = |runs: bool, policy: &RestartPolicy| {
+        let state = if runs { "running" } else { "stopped" };
+        format!("{state}, restart policy {}", policy.name)
+    };
+    Err(Error::new(
+        Code::ChangedMeanwhile,
+        "somebody changed the container since the plan was made",
+    )
+    .at(current.name.clone())
+    .found(words(runs, &current.restart_policy))
+    .wanted(words(true, policy))
+    .next("run the same command again; it plans anew"))
+}
+
 /// Steps that act on a running current container have nothing to do without one.
 pub(super) fn skip_unless_serving(record: &UpdateRecord) -> Option<&'static str> {
     if record.current.is_none() {
@@ -73,7 +96,7 @@ pub(super) fn skip_unless_serving(record: &UpdateRecord) -> Option<&'static str>
 }
 
 /// The current container, or the word that somebody removed it.
-pub(super) fn present(cx: &Cx<'_>) -> Result<crate::engine::Container, StepError> {
+pub(super) fn present(cx: &Cx<'_>) -> Result<Container, StepError> {
     look::current(cx)?.ok_or_else(|| {
         Error::new(
             Code::OldContainerGone,

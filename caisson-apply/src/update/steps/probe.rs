@@ -60,7 +60,7 @@ pub(crate) fn interrupted() -> Error {
         Code::Interrupted,
         "the update was interrupted before the new version was committed",
     )
-    .next("start it again when you are ready")
+    .next("run the same command again when you are ready")
 }
 
 fn keep_current_down(cx: &Cx<'_>) -> Result<(), StepError> {
