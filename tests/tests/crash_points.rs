@@ -187,6 +187,7 @@ fn the_first_install() {
 #[test]
 fn the_rollback_by_hand() {
     sweep(&Scenario::rollback(), Cuts::Double);
+    sweep(&Scenario::rollback_again(), Cuts::Single);
     sweep(&Scenario::failing_rollback(), Cuts::Single);
 }
 

@@ -35,7 +35,18 @@ fn lose(
 /// A lost journal must not cost the service, nor leave two versions side by side.
 #[test]
 fn every_cut_with_the_journal_lost_ends_on_one_version() {
-    for scenario in [Scenario::good(), Scenario::crash_loop()] {
+    for scenario in [
+        Scenario::good(),
+        Scenario::crash_loop(),
+        Scenario::rollback(),
+        Scenario::rollback_again(),
+        Scenario::failing_rollback(),
+        Scenario {
+            name: "older version parked",
+            parked: true,
+            ..Scenario::good()
+        },
+    ] {
         let packages = Packages::of(&scenario).unwrap();
         for tail in [None, Some(Tail::Kept), Some(Tail::Lost)] {
             let mut cells = 0;

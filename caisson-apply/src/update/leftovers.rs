@@ -137,7 +137,7 @@ fn clear_one(
             serve(
                 engine,
                 &named.id,
-                policy_of(named, None),
+                policy_of(named, None).or_else(|| policy_of(parked, None)),
                 was_running(named),
             )?;
         }
@@ -146,11 +146,6 @@ fn clear_one(
         )));
     }
     Ok(None)
-}
-
-/// When a container was made, as the engine spells it: UTC, so that texts compare.
-fn created(container: &Container) -> &str {
-    container.raw["Created"].as_str().unwrap_or_default()
 }
 
 /// Was it made by an update? What was there before the first one has no label.
@@ -171,7 +166,8 @@ fn forward(
     if candidate.name != base {
         engine.rename_container(&candidate.id, base)?;
     }
-    let policy = policy_of(candidate, None);
+    // A container that was there before us has no label; what replaced it has.
+    let policy = policy_of(candidate, None).or_else(|| policy_of(old, None));
     serve(engine, &candidate.id, policy, was_running(candidate))?;
     if let Some(parked) = engine.container(&Role::Previous.of(base))? {
         engine.remove_container(&parked.id, true, false)?;
@@ -182,12 +178,12 @@ fn forward(
 
 /// The old container is still insured: it serves again.
 fn back(engine: &dyn Engine, base: &str, old: &Container, candidate: &Container) -> Result<String> {
-    // In a rollback the candidate is somebody's data, made by an earlier update that
-    // may have replaced this very container. It came from the parked name; a load's
-    // candidate is younger than the last start of the old one. In doubt it is parked.
+    let replaces = candidate.labels.get(LABEL_REPLACES) == Some(&old.id);
+    // Two rollbacks in a row make a candidate of a container that replaced the old one
+    // long ago. A load's is told from it by what a rollback takes away, the parked one,
+    // or by never having ended. In doubt it is parked, not removed.
     let parked = engine.container(&Role::Previous.of(base))?;
-    let made_for_it = candidate.labels.get(LABEL_REPLACES) == Some(&old.id)
-        && (parked.is_some() || created(candidate) > old.started_at.as_str());
+    let made_for_it = replaces && (parked.is_some() || never_ended(candidate));
     if candidate.running || candidate.restarting {
         engine.stop_container(&candidate.id, GRACE)?;
     }
@@ -198,11 +194,11 @@ fn back(engine: &dyn Engine, base: &str, old: &Container, candidate: &Container)
         engine.rename_container(&candidate.id, &Role::Previous.of(base))?;
     }
     engine.rename_container(&old.id, base)?;
-    let asked = made_for_it.then_some(candidate);
+    let asked = replaces.then_some(candidate);
     serve(
         engine,
         &old.id,
-        policy_of(old, asked),
+        policy_of(old, asked).or_else(|| policy_of(candidate, None)),
         asked.is_none_or(was_running),
     )?;
     Ok(format!(
@@ -226,6 +222,13 @@ fn policy_of(container: &Container, candidate: Option<&Container>) -> Option<Res
         .and_then(|candidate| candidate.labels.get(LABEL_POLICY))
         .or_else(|| container.labels.get(LABEL_POLICY))
         .and_then(|text| parse_policy_label(text))
+}
+
+/// Has it never run, or does it run for the first time?
+fn never_ended(container: &Container) -> bool {
+    container.raw["State"]["FinishedAt"]
+        .as_str()
+        .is_none_or(|time| time.starts_with("0001-"))
 }
 
 fn was_running(container: &Container) -> bool {

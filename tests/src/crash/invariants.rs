@@ -106,6 +106,13 @@ pub fn serves_one(world: &World) -> Result<()> {
         named.policy.name
     );
     ensure!(state.up().len() == 1, "{} containers run", state.up().len());
+    for before in &world.before.containers {
+        ensure!(
+            !world.scenario.act.is_rollback() || state.containers.iter().any(|c| c.id == before.id),
+            "{}, which only changed its part, was removed",
+            before.name
+        );
+    }
     for container in &state.containers {
         let is_parked = container.name.ends_with(".caisson-previous");
         ensure!(

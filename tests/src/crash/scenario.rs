@@ -23,6 +23,15 @@ pub enum Act {
     FirstInstall,
     /// `service rollback` from the new version to the base version.
     RollBack,
+    /// The same once more: from the base version to the new version again.
+    RollBackAgain,
+}
+
+impl Act {
+    /// Is the candidate the parked container, which nobody may remove?
+    pub fn is_rollback(self) -> bool {
+        matches!(self, Self::RollBack | Self::RollBackAgain)
+    }
 }
 
 /// What an update runs against.
@@ -113,6 +122,15 @@ impl Scenario {
         }
     }
 
+    /// And back again: its candidate once replaced the container that serves now.
+    pub fn rollback_again() -> Self {
+        Self {
+            name: "rollback again",
+            act: Act::RollBackAgain,
+            ..Self::good()
+        }
+    }
+
     /// Back to a base version that does not get healthy any more.
     pub fn failing_rollback() -> Self {
         let good = Self::good();
@@ -133,6 +151,7 @@ impl Scenario {
             Act::Update => (Some("1.0.0"), "1.1.0"),
             Act::FirstInstall => (None, "1.1.0"),
             Act::RollBack => (Some("1.1.0"), "1.0.0"),
+            Act::RollBackAgain => (Some("1.0.0"), "1.1.0"),
         }
     }
 }

@@ -74,13 +74,17 @@ impl World {
         let installs = [
             (scenario.parked, &packages.older, 11),
             (scenario.act != Act::FirstInstall, &packages.base, 1),
-            (scenario.act == Act::RollBack, &packages.new, 12),
+            (scenario.act.is_rollback(), &packages.new, 12),
         ];
         for (wanted, package, seed) in installs {
             if wanted {
                 let installed = self.load(package, seed);
                 ensure!(installed.is_ok(), "installing {seed}: {installed:?}");
             }
+        }
+        if scenario.act == Act::RollBackAgain {
+            let back = self.roll_back(13);
+            ensure!(back.is_ok(), "going back: {back:?}");
         }
         if scenario.image_there {
             self.sim.load_archive_direct(&packages.elsewhere)?;
@@ -100,7 +104,7 @@ impl World {
         self.power.on(cut);
         match self.scenario.act {
             Act::Update | Act::FirstInstall => self.load(&self.new, 2),
-            Act::RollBack => self.roll_back(2),
+            Act::RollBack | Act::RollBackAgain => self.roll_back(2),
         }
     }
 
