@@ -42,6 +42,21 @@ fn every_cut_with_the_journal_lost_ends_on_one_version() {
         Scenario::rollback_again(),
         Scenario::failing_rollback(),
         Scenario {
+            name: "made by hand",
+            by_hand: true,
+            ..Scenario::good()
+        },
+        Scenario {
+            name: "rollback to one made by hand",
+            by_hand: true,
+            ..Scenario::rollback()
+        },
+        Scenario {
+            name: "rollback from one made by hand",
+            by_hand: true,
+            ..Scenario::rollback_again()
+        },
+        Scenario {
             name: "older version parked",
             parked: true,
             ..Scenario::good()

@@ -57,6 +57,8 @@ pub struct Scenario {
     pub stopped: bool,
     /// The engine has the new image already, under a name of somebody else's.
     pub image_there: bool,
+    /// The base version's container was made by hand: it has no label of ours.
+    pub by_hand: bool,
     /// A version older than the base is parked.
     pub parked: bool,
 }
@@ -76,6 +78,7 @@ impl Scenario {
             policy: "unless-stopped",
             stopped: false,
             image_there: false,
+            by_hand: false,
             parked: false,
         }
     }
@@ -148,7 +151,7 @@ impl Scenario {
     /// The version that serves before and after; `None`: nothing is installed.
     pub fn versions(&self) -> (Option<&'static str>, &'static str) {
         match self.act {
-            Act::Update => (Some("1.0.0"), "1.1.0"),
+            Act::Update | Act::RollBackAgain => (Some("1.0.0"), "1.1.0"),
             Act::FirstInstall => (None, "1.1.0"),
             Act::RollBack => (Some("1.1.0"), "1.0.0"),
             Act::RollBackAgain => (Some("1.0.0"), "1.1.0"),

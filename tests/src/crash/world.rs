@@ -81,6 +81,13 @@ impl World {
                 let installed = self.load(package, seed);
                 ensure!(installed.is_ok(), "installing {seed}: {installed:?}");
             }
+            if wanted && seed == 1 && scenario.by_hand {
+                self.make_by_hand()?;
+            }
+        }
+        if scenario.act == Act::RollBackAgain {
+            let back = self.roll_back(13);
+            ensure!(back.is_ok(), "going back: {back:?}");
         }
         if scenario.act == Act::RollBackAgain {
             let back = self.roll_back(13);
@@ -97,6 +104,20 @@ impl World {
                 .map_err(|error| anyhow::anyhow!("{error:?}"))?;
         }
         Ok(())
+    }
+
+    /// Puts a container that nobody of us made in the place of the installed one.
+    fn make_by_hand(&self) -> Result<()> {
+        let engine = DockerEngine::new(self.sim.socket());
+        let state = self.sim.state();
+        let named = state.container(SERVICE).context("nothing is installed")?;
+        let mut body: serde_json::Value = serde_json::from_str(&create_file(&self.configured))?;
+        body["Image"] = LIVE_TAG.into();
+        let made = engine
+            .remove_container(&named.id, true, true)
+            .and_then(|_| engine.create_container(SERVICE, &body))
+            .and_then(|id| engine.start_container(&id));
+        made.map_err(|error| anyhow::anyhow!("{error:?}"))
     }
 
     /// The process that updates, or goes back by hand.
