@@ -154,7 +154,6 @@ impl Scenario {
             Act::Update | Act::RollBackAgain => (Some("1.0.0"), "1.1.0"),
             Act::FirstInstall => (None, "1.1.0"),
             Act::RollBack => (Some("1.1.0"), "1.0.0"),
-            Act::RollBackAgain => (Some("1.0.0"), "1.1.0"),
         }
     }
 }

@@ -89,10 +89,6 @@ impl World {
             let back = self.roll_back(13);
             ensure!(back.is_ok(), "going back: {back:?}");
         }
-        if scenario.act == Act::RollBackAgain {
-            let back = self.roll_back(13);
-            ensure!(back.is_ok(), "going back: {back:?}");
-        }
         if scenario.image_there {
             self.sim.load_archive_direct(&packages.elsewhere)?;
         }
