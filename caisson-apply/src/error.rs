@@ -154,6 +154,17 @@ pub enum Exit {
     Locked = 40,
 }
 
+/// What runs of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// `null` in JSON.
+    NotInstalled,
+    /// `false` in JSON.
+    Stopped,
+    /// The version, as far as it is known.
+    Version(Option<String>),
+}
+
 /// One error, whole: [`crate::report`] prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -174,6 +185,8 @@ pub struct Error {
     pub evidence: Option<serde_json::Value>,
     /// Where the state of the device weighs more than the cause: 30 or 31.
     pub exit: Option<Exit>,
+    /// What runs of the service now, where an update was taken back. For scripts.
+    pub running: Option<Running>,
     /// An update is still open: whoever watches over it goes on.
     pub open: bool,
 }
@@ -193,6 +206,7 @@ impl Error {
             also: Vec::new(),
             evidence: None,
             exit: None,
+            running: None,
             open: false,
         }
     }

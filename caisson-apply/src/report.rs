@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use crate::engine::words::printable;
-use crate::error::Error;
+use crate::error::{Error, Running};
 
 /// Longest text of one line, in bytes: more is not read by anybody and pushes the
 /// lines that matter off the screen.
@@ -81,6 +81,14 @@ pub fn to_json(error: &Error) -> Value {
     if !error.also.is_empty() {
         let also: Vec<String> = error.also.iter().map(|words| safe(words)).collect();
         object.insert("also".to_owned(), json!(also));
+    }
+    if let Some(running) = &error.running {
+        let running = match running {
+            Running::NotInstalled => Value::Null,
+            Running::Stopped => json!(false),
+            Running::Version(version) => json!(safe(version.as_deref().unwrap_or("unknown"))),
+        };
+        object.insert("running".to_owned(), running);
     }
     object.insert("exit".to_owned(), json!(error.exit() as u8));
     Value::Object(object)

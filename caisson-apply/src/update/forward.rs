@@ -55,7 +55,7 @@ pub(super) fn finish(device: &mut Device<'_>, record: &UpdateRecord) -> Result<F
                 }),
             })
         }
-        Ok(Settled::NewVersionLost(cause)) => Err(supersede(device, record, cause)),
+        Ok(Settled::NewVersionLost(cause)) => Err(supersede(device, record, *cause)),
         Err(failed) => {
             let detail = super::failure_detail(&failed);
             let _ = device.journal.append(

@@ -1,7 +1,7 @@
 //! What the person is told after an unwinding: the first cause, the state of the
 //! device now, and what is left.
 
-use crate::error::{Code, Error, Exit};
+use crate::error::{Code, Error, Exit, Running};
 
 use super::record::UpdateRecord;
 use super::unwind::Unwound;
@@ -27,6 +27,11 @@ pub(super) fn after_unwinding(record: &UpdateRecord, cause: Error, unwound: Unwo
         ));
     }
     if unwound.left.is_empty() {
+        error.running = Some(match &record.current {
+            None => Running::NotInstalled,
+            Some(_) if !record.was_running => Running::Stopped,
+            Some(current) => Running::Version(current.version.clone()),
+        });
         error.state = Some(if unwound.touched {
             format!("rolled back; {running}")
         } else {

@@ -26,16 +26,16 @@ pub(in crate::update) enum Settled {
     /// Nothing is left to do.
     Done(Value),
     /// The new version is gone or does not start: the old one has to serve.
-    NewVersionLost(Error),
+    NewVersionLost(Box<Error>),
 }
 
 /// Everything after the commit. Safe to repeat; recovery calls it as it is.
 pub(in crate::update) fn settle(cx: &mut Cx<'_>) -> Result<Settled, StepError> {
     let Some(candidate) = look::candidate(cx)? else {
-        return Ok(Settled::NewVersionLost(
+        return Ok(Settled::NewVersionLost(Box::new(
             Error::new(Code::Superseded, "the committed container is gone")
                 .at(cx.record.container.clone()),
-        ));
+        )));
     };
     disarm_current(cx)?;
     cx.sync()?;
@@ -46,7 +46,7 @@ pub(in crate::update) fn settle(cx: &mut Cx<'_>) -> Result<Settled, StepError> {
             if failed.unanswered || failed.error.code == Code::EngineUnreachable {
                 return Err(failed);
             }
-            return Ok(Settled::NewVersionLost(failed.error));
+            return Ok(Settled::NewVersionLost(Box::new(failed.error)));
         }
     }
     if candidate.name != cx.record.container {
