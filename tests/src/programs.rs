@@ -45,6 +45,18 @@ pub fn workspace() -> &'static Path {
         .expect("tests has a parent")
 }
 
+/// Says what a test found, and keeps it as `target/reports/NAME.txt`: a test runner
+/// hides what a passing test prints, and these figures are the proof.
+///
+/// # Panics
+/// If the folder can't be written.
+pub fn report(name: &str, text: &str) {
+    println!("{text}");
+    let folder = workspace().join("target/reports");
+    std::fs::create_dir_all(&folder).expect("target can be written");
+    std::fs::write(folder.join(format!("{name}.txt")), format!("{text}\n")).expect("a report");
+}
+
 fn built(package: &str, flags: &[&str]) -> PathBuf {
     built_bin(package, package, flags)
 }

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use caisson_tests::crash::invariants::{booted, settled, twice_is_once};
 use caisson_tests::crash::power::Side;
 use caisson_tests::crash::world::{Packages, Scenario, World};
+use caisson_tests::programs::report;
 use caisson_tests::sim::Tail;
 
 const SIDES: [Side; 2] = [Side::Before, Side::After];
@@ -141,10 +142,13 @@ fn sweep(scenario: &Scenario, cuts: Cuts) {
             }
         }
     }
-    println!(
-        "{}: {singles} single cuts, {doubles} double cuts, {:.1} s",
-        scenario.name,
-        begin.elapsed().as_secs_f64()
+    report(
+        &format!("crash-points-{}", scenario.name.replace(' ', "-")),
+        &format!(
+            "{}: {singles} single cuts, {doubles} double cuts, {:.1} s",
+            scenario.name,
+            begin.elapsed().as_secs_f64()
+        ),
     );
     assert!(
         singles > 60,

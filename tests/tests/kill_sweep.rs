@@ -7,7 +7,7 @@ use std::time::Duration;
 use caisson_tests::device::{Device, HTTP_PROBE};
 use caisson_tests::engines::{RealEngine, engine_for_tests, private_engines_allowed};
 use caisson_tests::images::ImageRecipe;
-use caisson_tests::programs::caisson_apply_without_guard;
+use caisson_tests::programs::{caisson_apply_without_guard, report};
 use caisson_tests::proxy::{At, Proxy, When};
 use caisson_tests::sweep::{Cell, PATIENCE, Sweep, table};
 
@@ -46,7 +46,10 @@ fn sweep(title: &str, new: impl Fn(ImageRecipe) -> ImageRecipe + Sync) {
             .collect()
     });
     cells.sort_by_key(|cell| (cell.request, cell.when == When::After));
-    println!("{}", table(title, &cells));
+    report(
+        &format!("kill-sweep-{}", title.replace(' ', "-")),
+        &table(title, &cells),
+    );
     assert!(
         cells.len() > 40,
         "only {} cells: the requests were not counted",
