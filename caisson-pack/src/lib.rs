@@ -3,13 +3,14 @@
 //!
 //! Reading order: [`build`] (the whole build on one screen), [`source`] (where
 //! images come from), [`compress`], [`output`]; [`verify`] looks at finished
-//! packages; [`run`] is the command line. The format itself is crate `edgepkg`.
+//! packages; [`commands`] has a file for each command. The format itself is crate `edgepkg`.
 //!
 //! What it does not do: it talks to no engine and to no registry, and it runs
 //! nothing that is in an image.
 
 pub mod build;
 pub mod cli;
+pub mod commands;
 pub mod compress;
 pub mod describe;
 pub mod description;

@@ -22,6 +22,15 @@ pub(crate) fn print_json(value: &Value) {
     print_result(&format!("{value}\n"));
 }
 
+/// Prints a result: the object, or the words.
+pub(crate) fn print(as_json: bool, object: &Value, words: impl FnOnce() -> String) {
+    if as_json {
+        print_json(object);
+    } else {
+        print_result(&words());
+    }
+}
+
 /// Prints an error: for people to standard error, or as an object.
 pub(crate) fn print_error(error: &PackError, as_json: bool) {
     if as_json {
