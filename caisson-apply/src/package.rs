@@ -4,12 +4,12 @@
 //! Nothing here trusts the file: `edgepkg` verifies every chunk before it gives
 //! it out. No byte is copied to the disk.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use edgepkg::layer::{DecodeError, DiffIdCheck, decode};
 use edgepkg::manifest::Image;
-use edgepkg::{Digest, PackageError, PackageReader, ReadOptions};
+use edgepkg::parts::{self, OpenError};
+use edgepkg::{Digest, PackageError, PackageFile, PackageReader};
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result};
@@ -21,38 +21,31 @@ pub const UPDATER_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// A package whose head was verified.
 #[derive(Debug)]
 pub struct Package {
-    pub(crate) reader: PackageReader<File>,
+    pub(crate) reader: PackageReader<PackageFile>,
     pub path: PathBuf,
-    /// Size of the file.
+    /// Size of the file, or of all its parts together.
     pub file_bytes: u64,
 }
 
 impl Package {
-    /// Opens the file and checks everything before its first blob.
+    /// Opens the file, or all parts of it by the name of the first, and checks
+    /// everything before the first blob.
     ///
     /// # Errors
-    /// `pkg.unreadable` if the file can't be opened; the format's own codes.
+    /// `pkg.unreadable` if a file can't be opened; the format's own codes.
     pub fn open(path: &Path) -> Result<Self> {
-        let unreadable = |error: std::io::Error| {
-            Error::new(
+        let file = PackageFile::open(path).map_err(|error| match error {
+            OpenError::Refused(error) => refused(&error, path),
+            OpenError::Unreadable { path, error } => Error::new(
                 Code::PackageUnreadable,
                 format!("the package file can't be read: {error}"),
             )
             .at(path.display().to_string())
             .state("nothing changed")
-            .next("check the name and the stick")
-        };
-        // Before it is opened: opening a named pipe would wait for ever.
-        let facts = std::fs::metadata(path).map_err(unreadable)?;
-        if !facts.is_file() {
-            return Err(unreadable(std::io::Error::other("it is no regular file")));
-        }
-        let file = File::open(path).map_err(unreadable)?;
-        let file_bytes = facts.len();
-        let options = ReadOptions {
-            file_size: Some(file_bytes),
-            ..ReadOptions::default()
-        };
+            .next("check the name and the stick"),
+        })?;
+        let file_bytes = file.file_bytes();
+        let options = file.read_options();
         let reader = PackageReader::open(file, options).map_err(|error| refused(&error, path))?;
         Ok(Self {
             reader,
@@ -351,13 +344,16 @@ fn refused(error: &PackageError, path: &Path) -> Error {
     mapped.wanted.clone_from(&error.wanted);
     // Once something was begun, unwinding says what became of it instead.
     mapped.state = Some("nothing changed".to_owned());
-    mapped.next = Some(
-        if error.is_io() {
-            "the stick can't be read: copy the package again, or take another stick"
-        } else {
-            "copy the package again; if it repeats, build it again with caisson-pack"
-        }
-        .to_owned(),
-    );
+    mapped.next = Some(advice(error).to_owned());
     mapped
+}
+
+fn advice(error: &PackageError) -> &'static str {
+    if let Some(advice) = parts::advice(error.code) {
+        advice
+    } else if error.is_io() {
+        "the stick can't be read: copy the package again, or take another stick"
+    } else {
+        "copy the package again; if it repeats, build it again with caisson-pack"
+    }
 }

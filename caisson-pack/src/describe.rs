@@ -2,7 +2,7 @@
 //! facts in both.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use edgepkg::Digest;
 use edgepkg::manifest::{Image, Manifest};
@@ -19,6 +19,8 @@ pub struct PackageFacts {
     pub manifest_digest: Digest,
     /// Size of the file, in bytes.
     pub size: u64,
+    /// Path and size of each part, if the package is split.
+    pub parts: Vec<(PathBuf, u64)>,
 }
 
 impl PackageFacts {

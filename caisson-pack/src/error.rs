@@ -53,9 +53,8 @@ macro_rules! codes {
                     Self::Package(edgepkg::Code::ReadFailed) => {
                         "check the disk the package is on"
                     }
-                    Self::Package(_) => {
-                        "copy the package again; if it repeats, build it again"
-                    }
+                    Self::Package(code) => edgepkg::parts::advice(code)
+                        .unwrap_or("copy the package again; if it repeats, build it again"),
                     $(Self::$name => $next,)+
                 }
             }

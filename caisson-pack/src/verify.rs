@@ -6,14 +6,15 @@
 //! what a device only learns from its engine during the import.
 
 use std::collections::BTreeSet;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
 use edgepkg::layer::{DecodeError, DiffIdCheck, decode};
 use edgepkg::limits::CONFIG_BYTES_MAX;
 use edgepkg::manifest::{Image, Layer, Manifest, blob_path};
-use edgepkg::{PackageError, PackageReader, ReadOptions};
+use edgepkg::parts::OpenError;
+use edgepkg::{PackageError, PackageFile, PackageReader, ReadOptions};
 
 use crate::describe::PackageFacts;
 use crate::error::{Code, PackError, Result};
@@ -31,27 +32,56 @@ pub enum Depth {
     Contents,
 }
 
-/// Checks a package file and says what it holds.
+/// Opens a package by its name, or a split one by that of its first part. Every
+/// command that reads a package opens it here.
+///
+/// # Errors
+/// `usage.file_unreadable`, `pkg.part_name`, `pkg.part_size`.
+pub fn open_package(path: &Path) -> Result<PackageFile> {
+    PackageFile::open(path).map_err(|error| match error {
+        OpenError::Refused(error) => PackError::package(error).in_package(path),
+        OpenError::Unreadable { path, error } => unreadable(&path, &error),
+    })
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> PackError {
+    PackError::new(Code::FileUnreadable, "the package can't be opened")
+        .at_path(path)
+        .found(error)
+}
+
+/// Checks a package file and says what it holds. The package may also come out of
+/// a pipe.
 ///
 /// # Errors
 /// `usage.file_unreadable`, the format's codes, `build.interrupted`.
 pub fn check_package(path: &Path, depth: Depth, watch: &mut Watch) -> Result<PackageFacts> {
-    let unreadable = |error: io::Error| {
-        PackError::new(Code::FileUnreadable, "the package can't be opened")
-            .at_path(path)
-            .found(error)
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if metadata.is_dir() {
-        return Err(PackError::new(Code::FileUnreadable, "the package is a folder").at_path(path));
+    if is_stream(path) {
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let checked = check_file(file, None, depth, watch);
+        return checked.map_err(|error| error.in_package(path));
     }
-    // A pipe or a block device has no size of its own.
-    let file_size = metadata.is_file().then_some(metadata.len());
-    check_file(file, file_size, depth, watch).map_err(|error| error.in_package(path))
+    let file = open_package(path)?;
+    check_parts(file, depth, watch).map_err(|error| error.in_package(path))
 }
 
-/// Checks a package that is already open, from where its position is.
+/// A pipe or a device: it has no size of its own.
+fn is_stream(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|facts| !facts.is_file() && !facts.is_dir())
+}
+
+/// Checks a package that is already open, whole or in parts, from its first byte.
+///
+/// # Errors
+/// As [`check_package`].
+pub fn check_parts(file: PackageFile, depth: Depth, watch: &mut Watch) -> Result<PackageFacts> {
+    let parts = file.parts();
+    let options = file.read_options();
+    let facts = check(file, options, depth, watch)?;
+    Ok(PackageFacts { parts, ..facts })
+}
+
+/// Checks a package from any source of bytes, from where its position is.
 ///
 /// # Errors
 /// As [`check_package`].
@@ -63,9 +93,22 @@ pub fn check_file(
 ) -> Result<PackageFacts> {
     let options = ReadOptions {
         file_size,
-        check_digests: depth == Depth::Contents,
+        ..ReadOptions::default()
     };
-    let mut reader = PackageReader::open(file, options).map_err(PackError::package)?;
+    check(file, options, depth, watch)
+}
+
+fn check(
+    source: impl io::Read,
+    options: ReadOptions,
+    depth: Depth,
+    watch: &mut Watch,
+) -> Result<PackageFacts> {
+    let options = ReadOptions {
+        check_digests: depth == Depth::Contents,
+        ..options
+    };
+    let mut reader = PackageReader::open(source, options).map_err(PackError::package)?;
     watch.begin("checking", reader.file_bytes());
     match depth {
         Depth::Head => {}
@@ -76,6 +119,7 @@ pub fn check_file(
     Ok(PackageFacts {
         manifest_digest: reader.manifest_digest(),
         size: reader.file_bytes(),
+        parts: Vec::new(),
         manifest: reader.manifest().clone(),
     })
 }

@@ -65,6 +65,14 @@ codes! {
     EndNotZero = "pkg.end_not_zero",
     /// Bytes follow the end of the package.
     TrailingBytes = "pkg.trailing_bytes",
+    /// The name given is not that of a split package's first part.
+    PartName = "pkg.part_name",
+    /// A part of a split package is empty, or has another size than the first.
+    PartSize = "pkg.part_size",
+    /// A part of a split package isn't there.
+    PartMissing = "pkg.part_missing",
+    /// A split package has more parts than it needs.
+    PartSurplus = "pkg.part_surplus",
     /// A layer does not begin with a zstd frame header this format allows.
     LayerFrameRefused = "pkg.layer_frame_refused",
     /// A layer's frame does not decode to exactly its size.

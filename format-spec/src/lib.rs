@@ -6,7 +6,8 @@
 //!
 //! Reading order: [`limits`], [`digest`], [`header`] (the 512 bytes before
 //! every entry), [`manifest`] (what is signed), [`mod@derive`] (entries that
-//! follow from the manifest alone), [`reader`], [`layer`]. The writer is
+//! follow from the manifest alone), [`reader`], [`layer`], [`parts`] (a package
+//! in several files). The writer is
 //! behind the feature `write`: a device never links it.
 //!
 //! This crate does not know engines, devices or trust policy. It says what a
@@ -22,6 +23,7 @@ pub mod layer;
 pub mod limits;
 pub mod manifest;
 pub mod name;
+pub mod parts;
 pub mod platform;
 pub mod reader;
 #[cfg(feature = "write")]
@@ -30,4 +32,5 @@ pub mod writer;
 pub use digest::Digest;
 pub use error::{Code, PackageError};
 pub use manifest::Manifest;
+pub use parts::PackageFile;
 pub use reader::{PackageReader, ReadOptions};

@@ -99,3 +99,6 @@ pub const NOTE_KEY_MAX: usize = 64;
 
 /// Longest value of a note, in bytes of UTF-8.
 pub const NOTE_VALUE_MAX: usize = 4096;
+
+/// Greatest number of parts of a split package: three digits in a name.
+pub const PARTS_MAX: u32 = 999;

@@ -37,6 +37,7 @@ const READER: &str = "--read-package-from-stdin";
 fn read_from_stdin() {
     let options = ReadOptions {
         file_size: None,
+        part_size: None,
         check_digests: true,
     };
     let mut reader = PackageReader::open(io::stdin().lock(), options).unwrap();

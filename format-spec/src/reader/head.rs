@@ -12,13 +12,15 @@
 
 use std::io::Read;
 
-use super::source::{Source, compare_header};
+use super::ReadOptions;
+use super::source::{Source, compare_header, part_missing};
 use crate::digest::{DIGEST_BYTES, Digest};
 use crate::error::{Code, PackageError};
 use crate::header::{self, BLOCK_BYTES, MTIME_FIELD, SIZE_FIELD, encoded_len, padding_len};
 use crate::limits::{CHUNK_BYTES, MANIFEST_BYTES_MAX, SIGNATURE_BYTES_MAX};
 use crate::manifest::{Manifest, chunk_count};
 use crate::name;
+use crate::parts::part_count;
 
 /// Name of the first entry.
 pub const MANIFEST: &str = "manifest.toml";
@@ -64,7 +66,7 @@ pub(crate) fn file_bytes(manifest: &Manifest, manifest_bytes: u64) -> u64 {
 
 pub(super) fn read<R: Read>(
     source: &mut Source<R>,
-    file_size: Option<u64>,
+    options: ReadOptions,
 ) -> Result<Head, PackageError> {
     let (size, mtime) = read_first_header(source)?;
     let mut manifest_bytes = vec![0; size];
@@ -72,7 +74,7 @@ pub(super) fn read<R: Read>(
     source.expect_padding(size as u64, MANIFEST)?;
     let manifest_digest = Digest::of(&manifest_bytes);
     read_manifest_sha256(source, &manifest_digest, mtime)?;
-    let place = format!("header of {CHUNKS_SHA256} at byte {}", source.position());
+    let place = format!("header of {CHUNKS_SHA256} at {}", source.here());
     let mut third_header = [0; BLOCK_BYTES];
     source.fill(&mut third_header, &place)?;
     refuse_signature(&third_header, mtime, &place)?;
@@ -91,7 +93,7 @@ pub(super) fn read<R: Read>(
     compare_header(&third_header, &wanted, &place)?;
     let chunk_table = read_chunk_table(source, &manifest)?;
     let file_bytes = file_bytes(&manifest, size as u64);
-    check_file_size(file_size, file_bytes)?;
+    check_file_size(options, file_bytes)?;
     Ok(Head {
         manifest,
         manifest_bytes,
@@ -234,18 +236,41 @@ fn read_chunk_table<R: Read>(
     Ok(table)
 }
 
-fn check_file_size(found: Option<u64>, wanted: u64) -> Result<(), PackageError> {
-    let (code, what) = match found {
-        Some(found) if found < wanted => (
+/// A file, or a row of parts, that can't hold the package that its manifest names.
+fn check_file_size(options: ReadOptions, wanted: u64) -> Result<(), PackageError> {
+    let Some(found) = options.file_size.filter(|found| *found != wanted) else {
+        return Ok(());
+    };
+    let mut place = "size of the file".to_owned();
+    if let Some(part_size) = options.part_size {
+        let (parts, parts_wanted) = (part_count(found, part_size), part_count(wanted, part_size));
+        let sizes = |parts, bytes| format!("{parts} of {part_size} bytes, {bytes} bytes together");
+        if parts < parts_wanted {
+            return Err(part_missing(parts + 1)
+                .found(sizes(parts, found))
+                .wanted(sizes(parts_wanted, wanted)));
+        }
+        if parts > parts_wanted {
+            let error = PackageError::new(
+                Code::PartSurplus,
+                "there are more parts than the package has: one of them is another package's",
+                format!("part .{:03}", parts_wanted + 1),
+            );
+            return Err(error
+                .found(sizes(parts, found))
+                .wanted(sizes(parts_wanted, wanted)));
+        }
+        place = format!("size of part .{parts:03}");
+    }
+    let (code, what) = if found < wanted {
+        (
             Code::Truncated,
             "the file is too short: it was not copied whole",
-        ),
-        Some(found) if found > wanted => {
-            (Code::TrailingBytes, "bytes follow the end of the package")
-        }
-        _ => return Ok(()),
+        )
+    } else {
+        (Code::TrailingBytes, "bytes follow the end of the package")
     };
-    Err(PackageError::new(code, what, "size of the file")
-        .found(format!("{} bytes", found.unwrap_or_default()))
+    Err(PackageError::new(code, what, place)
+        .found(format!("{found} bytes"))
         .wanted(format!("{wanted} bytes")))
 }

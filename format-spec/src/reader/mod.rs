@@ -37,6 +37,9 @@ pub struct ReadOptions {
     /// Size of the file, in bytes, where it is known: a file that lost its end
     /// is refused before data is read.
     pub file_size: Option<u64>,
+    /// Size of the first part, in bytes, where the package is split
+    /// ([`crate::parts`]): errors then name the part, and say if one is missing.
+    pub part_size: Option<u64>,
     /// Also computes the digest of every entry that has more than one chunk.
     /// The chunk table already covers every byte; this finds a producer whose
     /// table and digests contradict each other. About doubles the hashing.
@@ -77,8 +80,8 @@ impl<R: Read> PackageReader<R> {
     /// # Errors
     /// The codes of SPEC section 8, steps 1 to 15, in that order.
     pub fn open(src: R, options: ReadOptions) -> Result<Self, PackageError> {
-        let mut source = Source::new(src);
-        let head = head::read(&mut source, options.file_size)?;
+        let mut source = Source::new(src, options.part_size);
+        let head = head::read(&mut source, options)?;
         let longest = head.manifest.entries.iter().map(|entry| entry.size).max();
         let buffer_bytes = longest.unwrap_or_default().min(CHUNK_BYTES);
         Ok(Self {
@@ -216,10 +219,10 @@ impl<R: Read> PackageReader<R> {
         let chunk = &mut self.buffer[..usize::try_from(size).expect("a chunk is at most 1 MiB")];
         let number = (entry.size - current.remaining) / CHUNK_BYTES + 1;
         let place = format!(
-            "{}, chunk {number} of {}, byte {}",
+            "{}, chunk {number} of {}, {}",
             entry.path,
             chunk_count(entry.size),
-            self.source.position()
+            self.source.span(size)
         );
         self.source.fill(chunk, &place)?;
         let row = self.row * DIGEST_BYTES;

@@ -15,15 +15,41 @@ const HEADER_BYTES_MAX: usize = 3 * BLOCK_BYTES;
 pub(super) struct Source<R> {
     inner: R,
     position: u64,
+    /// Size of the parts of a split package, in bytes.
+    part_size: Option<u64>,
 }
 
 impl<R: Read> Source<R> {
-    pub(super) fn new(inner: R) -> Self {
-        Self { inner, position: 0 }
+    pub(super) fn new(inner: R, part_size: Option<u64>) -> Self {
+        Self {
+            inner,
+            position: 0,
+            part_size: part_size.filter(|size| *size > 0),
+        }
     }
 
     pub(super) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The position for a message, and the part it is in.
+    pub(super) fn here(&self) -> String {
+        self.span(1)
+    }
+
+    /// The position for a message about this many bytes, and the parts they are in.
+    pub(super) fn span(&self, bytes: u64) -> String {
+        let position = self.position;
+        let Some(size) = self.part_size else {
+            return format!("byte {position}");
+        };
+        let (first, offset) = (position / size + 1, position % size);
+        let last = (position + bytes.max(1) - 1) / size + 1;
+        if first == last {
+            format!("byte {position} (part .{first:03}, byte {offset})")
+        } else {
+            format!("byte {position} (part .{first:03}, byte {offset}, to part .{last:03})")
+        }
     }
 
     /// Fills the buffer, or fails with `pkg.truncated`.
@@ -32,12 +58,19 @@ impl<R: Read> Source<R> {
         while filled < buffer.len() {
             let count = self.read(&mut buffer[filled..], place)?;
             if count == 0 {
+                // Where a part ends that is as large as the first, another may follow.
+                if let Some(size) = self
+                    .part_size
+                    .filter(|size| self.position.is_multiple_of(*size))
+                {
+                    return Err(part_missing(self.position / size + 1));
+                }
                 return Err(PackageError::new(
                     Code::Truncated,
                     "the file ends too early: it was not copied whole",
                     place,
                 )
-                .found(format!("the file ends at byte {}", self.position))
+                .found(format!("the file ends at {}", self.here()))
                 .wanted(format!("at least {} bytes more", buffer.len() - filled)));
             }
             filled += count;
@@ -52,7 +85,7 @@ impl<R: Read> Source<R> {
         size: u64,
         mtime: u64,
     ) -> Result<(), PackageError> {
-        let place = format!("header of {name} at byte {}", self.position);
+        let place = format!("header of {name} at {}", self.here());
         let wanted = header::encode(name, size, mtime);
         let mut found = [0; HEADER_BYTES_MAX];
         let found = &mut found[..wanted.len()];
@@ -67,19 +100,19 @@ impl<R: Read> Source<R> {
         if padding.is_empty() {
             return Ok(());
         }
-        let place = format!("padding of {name} at byte {}", self.position);
+        let place = format!("padding of {name} at {}", self.here());
         self.fill(padding, &place)?;
         expect_zeros(padding, Code::PaddingNotZero, &place)
     }
 
     /// Reads the two blocks of zeros and finds the end of the file behind them.
     pub(super) fn expect_end(&mut self) -> Result<(), PackageError> {
-        let place = format!("end of the package at byte {}", self.position);
+        let place = format!("end of the package at {}", self.here());
         let mut end = [0; 2 * BLOCK_BYTES];
         self.fill(&mut end, &place)?;
         expect_zeros(&end, Code::EndNotZero, &place)?;
         let mut one = [0; 1];
-        let place = format!("byte {}", self.position);
+        let place = self.here();
         if self.read(&mut one, &place)? == 0 {
             return Ok(());
         }
@@ -102,7 +135,7 @@ impl<R: Read> Source<R> {
                     return Err(PackageError::new(
                         Code::ReadFailed,
                         "the package could not be read",
-                        format!("{place}, byte {}", self.position),
+                        format!("{place}, {}", self.here()),
                     )
                     .found(error));
                 }
@@ -111,16 +144,13 @@ impl<R: Read> Source<R> {
     }
 }
 
-impl<R: Seek> Source<R> {
+impl<R: Read + Seek> Source<R> {
     /// Moves past bytes without reading them.
     pub(super) fn skip(&mut self, count: u64, place: &str) -> Result<(), PackageError> {
+        let place = format!("{place}, {}", self.here());
         let failed = |error: &dyn std::fmt::Display| {
-            PackageError::new(
-                Code::ReadFailed,
-                "the package could not be read",
-                format!("{place}, byte {}", self.position),
-            )
-            .found(error)
+            PackageError::new(Code::ReadFailed, "the package could not be read", &place)
+                .found(error)
         };
         let step = i64::try_from(count).map_err(|error| failed(&error))?;
         self.inner
@@ -129,6 +159,15 @@ impl<R: Seek> Source<R> {
         self.position += count;
         Ok(())
     }
+}
+
+/// The package goes on, and its next part isn't there.
+pub(super) fn part_missing(number: u64) -> PackageError {
+    PackageError::new(
+        Code::PartMissing,
+        "a part of the package is missing, or the part before it was not copied whole",
+        format!("part .{number:03}"),
+    )
 }
 
 /// Compares a header with the one that must stand there.

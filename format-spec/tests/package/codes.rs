@@ -9,6 +9,7 @@ use edgepkg::reader::{PackageReader, ReadOptions};
 use edgepkg::{Code, PackageError, limits};
 
 use crate::forge::Forge;
+use crate::parts::refused_parts;
 use crate::support::{draft, file, noise, package, read_all, read_with, small_draft, zstd_frame};
 
 /// A new code without an example does not compile; one whose example gives
@@ -79,6 +80,7 @@ fn the_limits_of_the_spec_are_those_of_the_code() {
         ("NOTES_MAX", limits::NOTES_MAX as u64),
         ("NOTE_KEY_MAX", limits::NOTE_KEY_MAX as u64),
         ("NOTE_VALUE_MAX", limits::NOTE_VALUE_MAX as u64),
+        ("PARTS_MAX", u64::from(limits::PARTS_MAX)),
     ] {
         let row = format!("| `{name}` | {value} |");
         assert!(spec.contains(&row), "SPEC.md has no row {row}");
@@ -86,7 +88,7 @@ fn the_limits_of_the_spec_are_those_of_the_code() {
     let constants = include_str!("../../src/limits.rs")
         .matches("pub const ")
         .count();
-    assert_eq!(constants, 27, "a limit is missing in the list above");
+    assert_eq!(constants, 28, "a limit is missing in the list above");
 }
 
 /// One package per code. There is no `_` arm on purpose.
@@ -125,6 +127,10 @@ fn example(code: Code) -> PackageError {
         Code::EntryDigestMismatch => lying_digest(),
         Code::EndNotZero => flipped(package(&small_draft(10)).len() - 1),
         Code::TrailingBytes => refused(&[&package(&small_draft(10)), &b"x"[..]].concat()),
+        Code::PartName => refused_parts("x.edgepkg.002", &[]),
+        Code::PartSize => refused_parts("x.edgepkg.001", &[3000, 2999, 3000]),
+        Code::PartMissing => refused_parts("x.edgepkg.001", &[3000, 3000]),
+        Code::PartSurplus => refused_parts("x.edgepkg.001", &[8000, 8000, 8000]),
         Code::LayerFrameRefused => undecoded(&zstd_frame(b"abcd"), b"abc"),
         Code::LayerDamaged => {
             let frame = zstd_frame(&noise(1, 1000));
@@ -180,6 +186,7 @@ fn lying_digest() -> PackageError {
     let forge = forge.edit(&right, &Digest::of(b"other").to_string());
     let options = ReadOptions {
         file_size: None,
+        part_size: None,
         check_digests: true,
     };
     read_with(&forge.bytes(), options).expect_err("the digest lies")

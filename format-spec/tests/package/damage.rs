@@ -56,6 +56,7 @@ fn every_lost_end_is_truncation() {
         assert_eq!(unknown.code, Code::Truncated, "cut at {length}: {unknown}");
         let options = ReadOptions {
             file_size: Some(length as u64),
+            part_size: None,
             check_digests: true,
         };
         let known = read_with(cut, options).expect_err("a cut package");
@@ -74,6 +75,7 @@ fn bytes_too_many_are_refused() {
         assert_eq!(unknown.code, Code::TrailingBytes, "{unknown}");
         let options = ReadOptions {
             file_size: Some(long.len() as u64),
+            part_size: None,
             check_digests: false,
         };
         let known = read_with(&long, options).expect_err("a long package");
@@ -90,6 +92,7 @@ fn a_known_size_is_judged_at_once() {
     let open = |file_size| {
         let options = ReadOptions {
             file_size: Some(file_size),
+            part_size: None,
             check_digests: false,
         };
         PackageReader::open(&bytes[..], options)

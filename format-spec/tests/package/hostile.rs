@@ -233,8 +233,8 @@ fn the_deep_pass_finds_a_digest_that_lies() {
     let bytes = forge.edit(&right, &wrong).bytes();
     assert!(read_all(&bytes).is_ok());
     let options = ReadOptions {
-        file_size: None,
         check_digests: true,
+        ..ReadOptions::default()
     };
     let error = read_with(&bytes, options).expect_err("the digest is wrong");
     assert_eq!(error.code, Code::EntryDigestMismatch);
@@ -384,7 +384,7 @@ fn an_entry_above_the_octal_limit_is_read() {
     let size = sparse.head.len() as u64 + sparse.zeros + sparse.tail.len() as u64;
     let options = ReadOptions {
         file_size: Some(size),
-        check_digests: false,
+        ..ReadOptions::default()
     };
     let mut reader = PackageReader::open(sparse, options).unwrap();
     assert_eq!(reader.manifest(), &manifest);

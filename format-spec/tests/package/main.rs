@@ -7,6 +7,7 @@ mod forge;
 mod hostile;
 mod layers;
 mod manifest;
+mod parts;
 mod round_trip;
 mod rules;
 mod spec;

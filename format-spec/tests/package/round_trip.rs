@@ -26,6 +26,7 @@ fn every_entry_comes_back_as_it_went_in() {
     let manifest = full.manifest().unwrap();
     let options = ReadOptions {
         file_size: Some(bytes.len() as u64),
+        part_size: None,
         check_digests: true,
     };
     let mut reader = PackageReader::open(&bytes[..], options).unwrap();

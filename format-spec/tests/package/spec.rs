@@ -16,7 +16,7 @@ fn block<'a>(after: &str, language: &str) -> &'a str {
 }
 
 fn example() -> Manifest {
-    Manifest::parse(block("## 11. Example", "toml").as_bytes()).expect("the example is a manifest")
+    Manifest::parse(block("## 12. Example", "toml").as_bytes()).expect("the example is a manifest")
 }
 
 /// A reader built from a wrong example would be wrong.

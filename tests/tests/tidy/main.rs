@@ -32,7 +32,7 @@ const LEFT_OVER_MACROS: &[&str] = &["dbg!", "todo!", "unimplemented!"];
 /// Crates that read what others wrote.
 const WITHOUT_UNSAFE: &[&str] = &["format-spec/src/lib.rs", "caisson-apply/src/lib.rs"];
 
-/// Folders that hold no source of ours.
+/// Folders and files that hold no source of ours.
 const NOT_OURS: &[&str] = &["target", ".git"];
 
 /// A rule that nobody checks is forgotten within a month; each offence is a line here.
@@ -139,9 +139,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         for entry in fs::read_dir(&folder).expect("a folder of the workspace") {
             let entry = entry.expect("an entry of a folder");
             let kind = entry.file_type().expect("the kind of an entry");
+            // In a second work tree of git, `.git` is a file.
+            if NOT_OURS.iter().any(|name| entry.file_name() == *name) {
+                continue;
+            }
             if kind.is_file() {
                 found.push(entry.path());
-            } else if kind.is_dir() && !NOT_OURS.iter().any(|name| entry.file_name() == *name) {
+            } else if kind.is_dir() {
                 folders.push(entry.path());
             }
         }
