@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, inspect, verify};
+use crate::commands::{build, extract, inspect, verify};
 use crate::error::Result;
 use crate::progress::Watch;
 
@@ -41,6 +41,9 @@ pub enum Command {
     /// Check a whole package as a device would
     #[command(after_help = verify::HELP)]
     Verify(verify::VerifyArgs),
+    /// Write a package's images as archives that any engine reads
+    #[command(after_help = extract::HELP)]
+    Extract(extract::ExtractArgs),
 }
 
 impl Command {
@@ -50,6 +53,7 @@ impl Command {
             Self::Build(args) => args.json,
             Self::Inspect(args) => args.json,
             Self::Verify(args) => args.json,
+            Self::Extract(args) => args.json,
         }
     }
 
@@ -59,6 +63,7 @@ impl Command {
             Self::Build(args) => args.run(watch),
             Self::Inspect(args) => args.run(watch),
             Self::Verify(args) => args.run(watch),
+            Self::Extract(args) => args.run(watch),
         }
     }
 }

@@ -68,7 +68,7 @@ codes! {
         "this is a bug in caisson-pack; please report it with the command line";
     /// A flag or argument is missing, unknown or makes no sense.
     Usage = "usage.invalid", Usage,
-        "see `caisson-pack help build`";
+        "see `caisson-pack help` and the help of the command, such as `caisson-pack help build`";
     /// A file named on the command line can't be opened.
     FileUnreadable = "usage.file_unreadable", Usage,
         "check the path and its permissions";
@@ -168,6 +168,12 @@ codes! {
     /// No room for the output.
     NoSpace = "build.no_space", NoSpace,
         "free some room: a build needs twice the size of the package beside the output";
+    /// The package has no image of the wanted name or platform.
+    ExtractImageNotFound = "extract.image_not_found", Usage,
+        "choose one of the package's images; `caisson-pack inspect` shows them";
+    /// Several platforms of one name, and the output has room for one.
+    ExtractPlatformNeeded = "extract.platform_needed", Usage,
+        "choose one with --platform, or write an OCI layout, which has room for all";
     /// INT or TERM arrived; no file was left.
     Interrupted = "build.interrupted", Stopped,
         "run the same command again";
@@ -324,7 +330,7 @@ mod tests {
         for text in texts {
             let (area, name) = text.split_once('.').expect("area and name");
             assert!(
-                ["internal", "usage", "source", "build"].contains(&area),
+                ["internal", "usage", "source", "build", "extract"].contains(&area),
                 "{text}"
             );
             assert!(

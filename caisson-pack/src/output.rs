@@ -120,6 +120,12 @@ fn refuse_existing(path: &Path, replace: bool) -> Result<()> {
         Ok(metadata) if metadata.is_dir() => {
             Err(PackError::new(Code::OutputFailed, "the output is a folder").at_path(path))
         }
+        // A rename would put a file in the place of a device such as /dev/null.
+        Ok(metadata) if !metadata.is_file() && !metadata.is_symlink() => Err(PackError::new(
+            Code::OutputFailed,
+            "the output is a device or a pipe",
+        )
+        .at_path(path)),
         Ok(_) if !replace => Err(PackError::new(
             Code::OutputExists,
             "refusing to replace a file that exists",

@@ -65,6 +65,20 @@ pub fn check_package(path: &Path, depth: Depth, watch: &mut Watch) -> Result<Pac
     check_parts(file, depth, watch).map_err(|error| error.in_package(path))
 }
 
+/// The bytes of a package, whole, split or out of a pipe, and how to read them.
+///
+/// # Errors
+/// As [`open_package`].
+pub(crate) fn open_source(path: &Path) -> Result<(Box<dyn io::Read>, ReadOptions)> {
+    if is_stream(path) {
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        return Ok((Box::new(file), ReadOptions::default()));
+    }
+    let file = open_package(path)?;
+    let options = file.read_options();
+    Ok((Box::new(file), options))
+}
+
 /// A pipe or a device: it has no size of its own.
 fn is_stream(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|facts| !facts.is_file() && !facts.is_dir())
@@ -148,7 +162,7 @@ fn read_contents<R: io::Read>(reader: &mut PackageReader<R>, watch: &mut Watch) 
             .iter()
             .any(|image| blob_path(&image.config) == path)
         {
-            let config = read_config(reader, &path)?;
+            let (_, config) = read_config(reader, &path)?;
             for image in &manifest.images {
                 if blob_path(&image.config) == path {
                     compare_config(&config, image, &path)?;
@@ -177,17 +191,29 @@ fn unpack<R: io::Read>(reader: &mut PackageReader<R>, layer: &Layer) -> Result<(
     }
 }
 
-fn read_config<R: io::Read>(reader: &mut PackageReader<R>, path: &str) -> Result<ImageConfig> {
+/// The config in the current entry: its bytes, and what is in them.
+///
+/// # Errors
+/// `manifest.inconsistent`, and what the reader finds.
+pub(crate) fn read_config<R: io::Read>(
+    reader: &mut PackageReader<R>,
+    path: &str,
+) -> Result<(Vec<u8>, ImageConfig)> {
     let mut bytes = Vec::new();
     // The manifest's rules keep configs below this.
     let mut entry = io::Read::take(reader.entry_reader(), CONFIG_BYTES_MAX);
     io::Read::read_to_end(&mut entry, &mut bytes)
         .map_err(|error| PackError::package(PackageError::from_io(error, path)))?;
-    ImageConfig::parse(&bytes, path)
-        .map_err(|error| inconsistent("an image's config can't be used", path).found(error.what))
+    let config = ImageConfig::parse(&bytes, path)
+        .map_err(|error| inconsistent("an image's config can't be used", path).found(error.what))?;
+    Ok((bytes, config))
 }
 
-fn compare_config(config: &ImageConfig, image: &Image, path: &str) -> Result<()> {
+/// Holds a config against the manifest: layers and platform.
+///
+/// # Errors
+/// `manifest.inconsistent`.
+pub(crate) fn compare_config(config: &ImageConfig, image: &Image, path: &str) -> Result<()> {
     let diff_ids: Vec<_> = image.layers.iter().map(|layer| layer.diff_id).collect();
     if config.diff_ids != diff_ids {
         let known: BTreeSet<_> = diff_ids.iter().collect();

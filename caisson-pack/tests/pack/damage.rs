@@ -116,20 +116,18 @@ fn a_flipped_bit_in_a_package_is_refused() {
     desk.run("inspect .").refused("usage.file_unreadable", 2);
 }
 
-/// `--deep` must find what the chunk table can't: a package that was written
-/// consistently around a layer that is not the config's.
-#[test]
-fn deep_verification_unpacks() {
+/// Packages that were written consistently around contents that are not what
+/// the manifest says, with the code that says so; the first one is sound.
+pub(crate) fn contradictions() -> Vec<(Vec<u8>, Option<&'static str>)> {
     use edgepkg::writer::{BlobDraft, ImageDraft, LayerDraft, PackageDraft, write};
-    let desk = Desk::new();
     let image = crate::archive::TestImage::named("web:1");
-    let draft = |diff: &[u8], platform: &str, config: Vec<u8>| {
+    let package = |diff: &[u8], platform: &str, config: Vec<u8>| {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("zstd");
         encoder
             .set_pledged_src_size(Some(image.layers[0].len() as u64))
             .expect("size");
         std::io::Write::write_all(&mut encoder, &image.layers[0]).expect("memory");
-        PackageDraft {
+        let draft = PackageDraft {
             package_version: "1.0.0".to_owned(),
             services: vec![edgepkg::manifest::Service {
                 service: "web".to_owned(),
@@ -147,32 +145,36 @@ fn deep_verification_unpacks() {
                 }],
             }],
             ..PackageDraft::default()
-        }
+        };
+        let mut package = Vec::new();
+        write(&draft, &mut package, &mut |_, _| {}).expect("consistent");
+        package
     };
     let mut one_layer = image.clone();
     one_layer.layers.truncate(1);
     let (layer, config) = (&image.layers[0][..], one_layer.config());
-    for (draft, code) in [
-        (draft(layer, "linux/amd64", config.clone()), None),
-        (
-            draft(b"other", "linux/amd64", config.clone()),
-            Some("manifest.inconsistent"),
-        ),
-        (
-            draft(layer, "linux/amd64", image.config()),
-            Some("manifest.inconsistent"),
-        ),
-        (
-            draft(layer, "linux/arm64", config),
-            Some("manifest.inconsistent"),
-        ),
-        (
-            draft(layer, "linux/amd64", b"{}".to_vec()),
-            Some("manifest.inconsistent"),
-        ),
-    ] {
-        let mut package = Vec::new();
-        write(&draft, &mut package, &mut |_, _| {}).expect("consistent");
+    let strange_layer = package(b"other", "linux/amd64", {
+        let other = edgepkg::Digest::of(b"other").to_string();
+        let text = String::from_utf8(config.clone()).expect("JSON is text");
+        text.replace(&edgepkg::Digest::of(layer).to_string(), &other)
+            .into_bytes()
+    });
+    let code = Some("manifest.inconsistent");
+    vec![
+        (package(layer, "linux/amd64", config.clone()), None),
+        (strange_layer, Some("pkg.layer_digest_mismatch")),
+        (package(b"other", "linux/amd64", config.clone()), code),
+        (package(layer, "linux/amd64", image.config()), code),
+        (package(layer, "linux/arm64", config), code),
+        (package(layer, "linux/amd64", b"{}".to_vec()), code),
+    ]
+}
+
+/// `--deep` must find what the chunk table can't.
+#[test]
+fn deep_verification_unpacks() {
+    let desk = Desk::new();
+    for (package, code) in contradictions() {
         desk.write("x.edgepkg", &package);
         desk.run("verify x.edgepkg").succeeded();
         let deep = desk.run("verify --deep x.edgepkg");

@@ -32,10 +32,11 @@ fn problem(line: &str, whole: bool) -> Option<String> {
     (!fine).then(|| format!("{line}: {refused}"))
 }
 
-/// The command lines of a shell block, continued lines joined.
+/// The command lines of a shell block: continued lines joined, pipes taken apart.
 fn command_lines(block: &str) -> Vec<String> {
     let joined = block.replace("\\\n", " ");
-    joined.lines().map(|line| line.trim().to_owned()).collect()
+    let commands = joined.lines().flat_map(|line| line.split(" | "));
+    commands.map(|line| line.trim().to_owned()).collect()
 }
 
 /// The first thing a reader does is to copy a command.
@@ -176,5 +177,5 @@ fn wrong_commands_are_noticed() {
     }
     assert_eq!(problem("caisson-apply package load", false), None);
     assert_eq!(problem("docker save", true), None);
-    assert_eq!(command_lines("a \\\n  b\nc\n"), ["a    b", "c"]);
+    assert_eq!(command_lines("a \\\n  b\nc | d\n"), ["a    b", "c", "d"]);
 }
