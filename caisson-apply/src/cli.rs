@@ -85,7 +85,7 @@ pub enum PackageCommand {
 
 #[derive(Debug, Clone, Args)]
 pub struct ValidateArgs {
-    /// The package file.
+    /// The package file; of a split one the first part (`site.edgepkg.001`).
     pub file: PathBuf,
     /// Unpack the layers too and check their digests.
     #[arg(long)]
@@ -94,7 +94,7 @@ pub struct ValidateArgs {
 
 #[derive(Debug, Clone, Args)]
 pub struct LoadArgs {
-    /// The package file.
+    /// The package file; of a split one the first part (`site.edgepkg.001`).
     pub file: PathBuf,
     /// The service to update, if the package has several of this device's.
     #[arg(long, value_name = "NAME")]

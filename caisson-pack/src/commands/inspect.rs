@@ -14,7 +14,7 @@ pub(crate) const HELP: &str = "Example:\n  caisson-pack inspect web-1.1.0.edgepk
 /// Flags of `inspect`.
 #[derive(Args, Debug)]
 pub struct InspectArgs {
-    /// The package
+    /// The package; of a split one the first part, such as site.edgepkg.001
     #[arg(value_name = "FILE")]
     pub package: PathBuf,
 

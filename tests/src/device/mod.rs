@@ -24,7 +24,7 @@ use crate::images::{ImageFacts, ImageRecipe, host_platform};
 use crate::programs::caisson_apply;
 
 pub use network::{free_port, http};
-pub use package::pack;
+pub use package::{pack, split};
 
 /// A probe that asks the service itself, with times fit for tests.
 pub const HTTP_PROBE: &str =

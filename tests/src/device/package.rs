@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Result, ensure};
+use edgepkg::parts::part_path;
 
 use crate::images::{ImageFacts, ImageRecipe};
 use crate::programs::caisson_pack;
@@ -54,4 +55,15 @@ pub fn pack(
     );
     fs::remove_file(&image)?;
     Ok((package, facts))
+}
+
+/// Cuts a package into parts of this size beside it, removes it, and gives the
+/// path of the first part.
+pub fn split(package: &Path, part_bytes: usize) -> Result<PathBuf> {
+    let bytes = fs::read(package)?;
+    for (number, part) in (1..).zip(bytes.chunks(part_bytes)) {
+        fs::write(part_path(package, number), part)?;
+    }
+    fs::remove_file(package)?;
+    Ok(part_path(package, 1))
 }
