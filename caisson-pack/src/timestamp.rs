@@ -1,5 +1,5 @@
-//! Dates of image configs: RFC 3339 to seconds since 1970. Small and strict; no
-//! time zone data, no clock.
+//! Dates: RFC 3339, as image configs have it, to seconds since 1970, and seconds to
+//! a date for people. Small and strict; no time zone data, no clock.
 
 /// Seconds since 1970 of a date such as `2026-01-31T12:00:00.25+01:00`, rounded
 /// down; `None` if it is not of that form. A leap second counts as the second
@@ -83,6 +83,29 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leap_days + day_of_year - 719_468
 }
 
+/// A time in seconds since 1970 for people, such as `2026-01-31 12:00:00 UTC`.
+pub fn show(seconds: u64) -> String {
+    let clock = seconds % 86_400;
+    let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
+    let days = i64::try_from(seconds / 86_400).unwrap_or(i64::MAX);
+    let (year, month, day) = date_of(days);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
+/// The other way round than [`days_since_1970`].
+fn date_of(days: i64) -> (i64, i64, i64) {
+    const ERA_DAYS: i64 = 146_097; // 400 years
+    let days = days.saturating_add(719_468);
+    let (era, day_of_era) = (days.div_euclid(ERA_DAYS), days.rem_euclid(ERA_DAYS));
+    let leap_days = day_of_era / 1460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leap_days) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +126,19 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(wanted), "{text}");
         }
+    }
+
+    /// Each day between 1970 and the format's last second must come back as itself.
+    #[test]
+    fn dates_for_people_are_the_same_days() {
+        for day in 0..=99_421_u64 {
+            let seconds = day * 86_400 + day % 86_400;
+            let shown = show(seconds);
+            let rfc = format!("{}T{}Z", &shown[..10], &shown[11..19]);
+            assert_eq!(parse(&rfc), i64::try_from(seconds).ok(), "{shown}");
+        }
+        assert_eq!(show(951_868_799), "2000-02-29 23:59:59 UTC");
+        assert_eq!(show(8_589_934_591), "2242-03-16 12:56:31 UTC");
     }
 
     /// Text that only looks like a date must not become one.

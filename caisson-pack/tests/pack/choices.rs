@@ -122,7 +122,12 @@ fn several_platforms_by_flags() {
         .succeeded();
     assert_eq!(desk.read("a.edgepkg"), desk.read("b.edgepkg"));
     let text = desk.run("inspect a.edgepkg").succeeded().stdout;
-    assert!(text.contains("linux/amd64, linux/arm64"), "{text}");
+    for platform in ["linux/amd64", "linux/arm64"] {
+        assert!(
+            text.contains(&format!("web      r1        {platform}  image ")),
+            "{text}"
+        );
+    }
     desk.run(&format!(
         "{common} {amd} --image docker-archive:arm.tar -o c.edgepkg"
     ))

@@ -8,5 +8,6 @@ mod damage;
 mod determinism;
 mod extract;
 mod hostile;
+mod inspect;
 mod output;
 mod program;
