@@ -3,11 +3,12 @@
 #   make demo    packs, installs, updates, rolls back and repairs a service
 #   make test    every test, with a real container engine
 #
-# Both keep to target/ and leave nothing running. `make lint` is what CI asks
-# of the code itself; .ci/run is all of CI.
+# Both keep to target/ and leave nothing running. `ENGINES=all make test` also asks
+# Podman to read packages. `make lint` is what CI asks of the code itself; .ci/run
+# is all of CI.
 
 CARGO ?= cargo
-ENGINES = $(or $(CARGO_TARGET_DIR),target)/engines
+ENGINES_DIR = $(or $(CARGO_TARGET_DIR),target)/engines
 
 .PHONY: demo test lint test-engines clear-engines
 
@@ -20,9 +21,11 @@ demo:
 # Whatever the tests say, their engines are gone before this ends.
 test:
 	@sh tests/engines/needs.sh test
-	@test -n "$$CAISSON_TEST_ENGINE" || sh tests/engines/fetch.sh $(ENGINES)
+	@test -n "$$CAISSON_TEST_ENGINE" || sh tests/engines/fetch.sh $(ENGINES_DIR)
+	@test "$$(id -u)" != 0 || for kind in newest skopeo; do \
+	    sh tests/engines/fetch.sh $(ENGINES_DIR) $$kind || exit; done
 	$(CARGO) test --locked --workspace --no-fail-fast; \
-	result=$$?; sh tests/engines/engine.sh sweep "$$(realpath -m $(ENGINES)/run)" && exit $$result
+	result=$$?; sh tests/engines/engine.sh sweep "$$(realpath -m $(ENGINES_DIR)/run)" && exit $$result
 
 lint:
 	$(CARGO) fmt --all --check
@@ -35,4 +38,4 @@ test-engines:
 
 # What a killed run left behind, if the machine went down with it.
 clear-engines:
-	@sh tests/engines/engine.sh sweep "$$(realpath -m $(ENGINES)/run)"
+	@sh tests/engines/engine.sh sweep "$$(realpath -m $(ENGINES_DIR)/run)"

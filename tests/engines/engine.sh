@@ -1,5 +1,5 @@
 #!/bin/sh
-# engine.sh watch ROOT    starts dockerd at each line `start` on standard input and
+# engine.sh watch ROOT    starts the engine at each line `start` on standard input and
 #                         says its pid; at the end of input it removes everything:
 #                         the owner holds the other end, so even `kill -9` of it clears
 # engine.sh cut ROOT      a power cut of the engine in ROOT: all its processes die
@@ -13,7 +13,7 @@
 #
 # Files in ROOT that it reads (all but the first may be missing):
 #   name       of the engine: its cgroup, and part of no other's name
-#   tree       link to the unpacked engine
+#   tree       link to the unpacked engine, which is a root file system for Podman
 #   data-root  where the data is, if not ROOT/data
 #   bridge     its bridge
 #   outside    folders outside ROOT that its daemons had to make
@@ -22,7 +22,14 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # A child of nobody here, so that whoever runs `watch` reaps it. The shell
 # starts background jobs deaf to INT and QUIT, and containers would inherit that.
-start_dockerd() (
+start_engine() (
+    if [ -e "$root/tree/usr/bin/podman" ]; then
+        env --default-signal=INT,QUIT -i PATH="$PATH" CAISSON_ENGINE_ROOT="$root" \
+            unshare --mount --net --pid --fork --kill-child --propagation private \
+            sh "${0%/*}/podman.sh" "$root" </dev/null >>"$root/log" 2>&1 &
+        echo $!
+        return
+    fi
     if [ -s "$root/tree/ldpath" ]; then
         LD_LIBRARY_PATH=$(cat "$root/tree/ldpath")
         export LD_LIBRARY_PATH
@@ -152,7 +159,7 @@ cut) cut ;;
 remove) remove ;;
 watch)
     while read -r word; do
-        case $word in start) start_dockerd ;; esac
+        case $word in start) start_engine ;; esac
     done
     trap '' INT TERM HUP
     : >"$root/clearing"

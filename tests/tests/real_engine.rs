@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use caisson_tests::engines::{
-    EngineApi, RealEngine, engine_for_tests, engines_dir, private_engines_allowed,
+    EngineApi, EngineKind, EngineOptions, RealEngine, all_engines_wanted, answers,
+    engine_for_tests, engines_dir, private_engines_allowed,
 };
 use caisson_tests::images::ImageRecipe;
 use serde_json::json;
@@ -60,6 +61,36 @@ fn a_private_engine_serves_survives_a_power_cut_and_leaves_nothing() {
     traces.wait_until_gone().unwrap();
 }
 
+/// The other kinds have other processes, mounts and namespaces; none may stay.
+#[test]
+fn other_kinds_of_engines_run_the_service_and_leave_nothing() {
+    if !private_engines_allowed() {
+        return;
+    }
+    let mut kinds = vec![EngineKind::NewestDocker];
+    if all_engines_wanted() {
+        kinds.extend([EngineKind::Podman43, EngineKind::NewestPodman]);
+    }
+    for kind in kinds {
+        let engine = RealEngine::start_with(&EngineOptions {
+            kind,
+            containerd_store: kind == EngineKind::NewestDocker,
+            ..EngineOptions::default()
+        })
+        .unwrap();
+        let reference = reference("other", "1.0.0");
+        let mut archive = Vec::new();
+        let recipe = ImageRecipe::new(&reference, "1.0.0").runnable();
+        recipe.write_docker_archive_to(&mut archive).unwrap();
+        engine.api().load(&mut archive.as_slice()).unwrap();
+        answers(&engine.api(), &engine.cgroup(), &reference).unwrap();
+        let traces = Traces::of(&engine).unwrap();
+        assert!(traces.found().len() > 2, "{kind:?}: {:?}", traces.found());
+        drop(engine);
+        traces.wait_until_gone().unwrap();
+    }
+}
+
 /// A static is never dropped and a killed test process drops nothing: if only
 /// `Drop` cleared up, each crashed run would leave an engine running.
 #[test]
@@ -78,11 +109,7 @@ fn an_engine_whose_owner_is_killed_is_cleared_away() {
         .spawn()
         .unwrap();
     let root = told_root(owner.stdout.take().unwrap()).unwrap();
-    let traces = Traces {
-        name: root.file_name().unwrap().to_str().unwrap().to_owned(),
-        bridge: fs::read_to_string(root.join("bridge")).unwrap(),
-        root,
-    };
+    let traces = Traces::in_folder(&root).unwrap();
     assert!(!traces.found().is_empty());
     owner.kill().unwrap();
     owner.wait().unwrap();
@@ -212,15 +239,28 @@ fn told_root(stdout: impl Read) -> Result<PathBuf> {
 struct Traces {
     root: PathBuf,
     name: String,
-    bridge: String,
+    /// Held by the owner, and removed last.
+    lock: PathBuf,
+    /// Its name and number: another engine may get the name as soon as it is free.
+    bridge: Option<(String, String)>,
 }
 
 impl Traces {
     fn of(engine: &RealEngine) -> Result<Self> {
-        let root = engine.root().to_owned();
+        Self::in_folder(engine.root())
+    }
+
+    fn in_folder(root: &Path) -> Result<Self> {
         let name = fs::read_to_string(root.join("name"))?;
-        let bridge = engine.bridge()?;
-        Ok(Self { root, name, bridge })
+        // Podman has none on this machine.
+        let bridge = fs::read_to_string(root.join("bridge")).ok();
+        let numbered = bridge.map(|bridge| (number_of(&bridge), bridge));
+        Ok(Self {
+            root: root.to_owned(),
+            lock: engines_dir()?.join("run").join(format!("{name}.lock")),
+            name,
+            bridge: numbered.and_then(|(number, bridge)| Some((bridge, number?))),
+        })
     }
 
     fn found(&self) -> Vec<String> {
@@ -228,8 +268,13 @@ impl Traces {
         if self.root.exists() {
             found.push(format!("folder {}", self.root.display()));
         }
-        if Path::new("/sys/class/net").join(&self.bridge).exists() {
-            found.push(format!("bridge {}", self.bridge));
+        if let Some((bridge, number)) = &self.bridge
+            && number_of(bridge).as_ref() == Some(number)
+        {
+            found.push(format!("bridge {bridge}"));
+        }
+        if self.lock.exists() {
+            found.push(format!("lock {}", self.lock.display()));
         }
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let root = format!("{}/", self.root.display());
@@ -268,12 +313,13 @@ impl Traces {
             );
             std::thread::sleep(Duration::from_millis(50));
         }
-        let lock = engines_dir()?
-            .join("run")
-            .join(format!("{}.lock", self.name));
-        ensure!(!lock.exists(), "left behind: {}", lock.display());
         Ok(())
     }
+}
+
+/// The kernel's number of a network link, which it never gives twice.
+fn number_of(link: &str) -> Option<String> {
+    fs::read_to_string(format!("/sys/class/net/{link}/ifindex")).ok()
 }
 
 fn processes_of(engine: &RealEngine) -> Vec<String> {

@@ -8,6 +8,9 @@ pub mod api;
 mod bridge;
 mod place;
 mod real;
+mod skopeo;
+mod smoke;
+mod warden;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -17,7 +20,9 @@ use rustix::process::geteuid;
 
 pub use api::EngineApi;
 pub use place::engines_dir;
-pub use real::{EngineOptions, RealEngine};
+pub use real::{EngineKind, EngineOptions, RealEngine};
+pub use skopeo::skopeo;
+pub use smoke::answers;
 
 /// Names an engine that is already running: `unix:///path/to/docker.sock`.
 pub const ENGINE_VARIABLE: &str = "CAISSON_TEST_ENGINE";
@@ -67,6 +72,12 @@ pub fn engine_for_tests() -> Option<&'static TestEngine> {
         }
         Err(error) => panic!("no real engine for the tests: {error}"),
     }
+}
+
+/// Whether engines are wanted that take more time than each change is worth:
+/// `ENGINES=all`.
+pub fn all_engines_wanted() -> bool {
+    std::env::var_os("ENGINES").is_some_and(|engines| engines == "all")
 }
 
 /// Whether a test may start a private engine. `false` means: skip, it was said.

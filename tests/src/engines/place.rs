@@ -54,11 +54,12 @@ pub(super) fn script_path(script: &str) -> PathBuf {
         .join(script)
 }
 
-/// The unpacked Docker 20.10; fetched if it isn't there yet.
-pub(super) fn docker_tree() -> Result<PathBuf> {
+/// A folder of unpacked programs, by its name in `fetch.sh`; fetched if it isn't
+/// there yet.
+pub(super) fn fetched(kind: &str) -> Result<PathBuf> {
     let engines = engines_dir()?;
-    run_script("fetch.sh", &[text(&engines)?, "20.10"])?;
-    Ok(engines.join("20.10"))
+    run_script("fetch.sh", &[text(&engines)?, kind])?;
+    Ok(engines.join(kind))
 }
 
 /// The folder of one engine, and the lock that says somebody owns it.

@@ -1,32 +1,28 @@
-//! A private Docker 20.10 that a test can stop, kill and cut off.
+//! A private engine that a test can stop, kill and cut off: Docker 20.10, or another
+//! [`EngineKind`].
 //!
 //! It shares nothing with a Docker of the machine: own data, sockets, bridge,
 //! containerd and cgroup. It needs root, but no systemd and no iptables:
-//! published ports go through its proxy process.
+//! published ports go through its proxy process. Podman is in namespaces of its own
+//! (`podman.sh`): its published ports are not this machine's, and it is only started,
+//! asked and dropped, never stopped in order.
 //!
 //! What it leaves outside its folder while it runs, and `engine.sh` removes: the
 //! bridge, cgroups, mounts below its folder, sockets of containerd's shims.
-//! A second process, the warden, starts dockerd for us and waits for the end of
-//! a pipe whose other end only we hold; then it clears everything away. So that
-//! happens after a panic, at the end of a test process (which drops no statics),
-//! and after `kill -9`, too. The warden runs below `tini`, which reaps the
-//! engine's orphans as a device's init does: where pid 1 is slow to do so, a dead
-//! containerd looks alive to the next dockerd.
+//! A second process, the [`Warden`], does that, whatever becomes of us.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::api::EngineApi;
 use super::bridge::Bridge;
-use super::place::{Place, docker_tree, run_script, script_path, text};
+use super::place::{Place, fetched, run_script, text};
+use super::warden::Warden;
 
 /// A start takes less than a second, also after a cut; this is for slow machines.
 const START_LIMIT: Duration = Duration::from_secs(90);
@@ -43,9 +39,42 @@ const OUTSIDE: [&str; 7] = [
     "/run/containerd",
 ];
 
+/// Which program it is; `fetch.sh` says where each comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Docker 20.10.
+    #[default]
+    Docker20,
+    /// The newest Docker that the machine's mirrors offer and that runs here.
+    NewestDocker,
+    /// Podman 4.3, in a root file system of its own.
+    Podman43,
+    /// The newest Podman that the machine's mirrors offer, likewise.
+    NewestPodman,
+}
+
+impl EngineKind {
+    fn fetch_name(self) -> &'static str {
+        match self {
+            Self::Docker20 => "20.10",
+            Self::NewestDocker => "newest",
+            Self::Podman43 => "podman-4.3",
+            Self::NewestPodman => "podman",
+        }
+    }
+
+    fn is_podman(self) -> bool {
+        matches!(self, Self::Podman43 | Self::NewestPodman)
+    }
+}
+
 /// What may differ from the usual engine.
 #[derive(Debug, Clone, Default)]
 pub struct EngineOptions {
+    /// Which engine.
+    pub kind: EngineKind,
+    /// Docker keeps images in containerd's store instead of its own.
+    pub containerd_store: bool,
     /// Containers outlive dockerd.
     pub live_restore: bool,
     /// A data root elsewhere, such as a mount of the test's own, which stays
@@ -72,10 +101,11 @@ impl RealEngine {
     /// Like [`Self::start`].
     pub fn start_with(options: &EngineOptions) -> Result<Self> {
         ensure!(geteuid().is_root(), "a private engine needs root");
-        let tree = docker_tree()?;
+        let tree = fetched(options.kind.fetch_name())?;
+        let docker = fetched(EngineKind::Docker20.fetch_name())?;
         let place = Place::new()?;
         std::os::unix::fs::symlink(&tree, place.root.join("tree"))?;
-        let warden = Warden::start(&place.root, &tree)?;
+        let warden = Warden::start(&place.root, &docker)?;
         let data_root = options
             .data_root
             .clone()
@@ -94,6 +124,12 @@ impl RealEngine {
     /// The API's socket.
     pub fn socket(&self) -> PathBuf {
         self.place.root.join("docker.sock")
+    }
+
+    /// The cgroup around every container. Docker puts them there by itself; for
+    /// Podman it must be their `CgroupParent`.
+    pub fn cgroup(&self) -> String {
+        format!("/caisson-{}", self.place.name)
     }
 
     /// A client of its API.
@@ -161,7 +197,7 @@ impl RealEngine {
     /// By then it has started every container that its policy starts at boot.
     pub fn start_again(&mut self) -> Result<()> {
         ensure!(self.dockerd.is_none(), "the engine is running");
-        self.dockerd = Some(self.warden.start_dockerd()?);
+        self.dockerd = Some(self.warden.start_engine()?);
         self.wait_for_ping()
     }
 
@@ -184,14 +220,29 @@ impl RealEngine {
         if options.data_root.is_some() {
             fs::write(root.join("data-root"), text(&self.data_root)?)?;
         }
+        if options.kind.is_podman() {
+            ensure!(
+                options.data_root.is_none() && !options.live_restore && !options.containerd_store,
+                "{options:?}: that is for Docker"
+            );
+            return Ok(());
+        }
         let bridge = Bridge::create(root, tree)?;
-        let config = json!({
+        let config = self.docker_config(options, &bridge)?;
+        fs::write(
+            root.join("daemon.json"),
+            serde_json::to_string_pretty(&config)?,
+        )?;
+        Ok(())
+    }
+
+    fn docker_config(&self, options: &EngineOptions, bridge: &Bridge) -> Result<Value> {
+        let root = &self.place.root;
+        let mut config = json!({
             "data-root": self.data_root,
             "exec-root": root.join("exec"),
             "pidfile": root.join("docker.pid"),
             "hosts": [format!("unix://{}", text(&self.socket())?)],
-            // Else it writes its key below /etc.
-            "deprecated-key-path": root.join("key.json"),
             "bridge": bridge.name,
             "default-address-pools": bridge.pool(),
             "iptables": false,
@@ -201,14 +252,20 @@ impl RealEngine {
             "ip-forward": false,
             // systemd's driver would ask a systemd that may not be there.
             "exec-opts": ["native.cgroupdriver=cgroupfs"],
-            "cgroup-parent": format!("/caisson-{}", self.place.name),
+            "cgroup-parent": self.cgroup(),
             "live-restore": options.live_restore,
         });
-        fs::write(
-            root.join("daemon.json"),
-            serde_json::to_string_pretty(&config)?,
-        )?;
-        Ok(())
+        match options.kind {
+            EngineKind::Docker20 => {
+                ensure!(!options.containerd_store, "20.10 has no containerd store");
+                // Else it writes its key below /etc.
+                config["deprecated-key-path"] = json!(root.join("key.json"));
+            }
+            EngineKind::NewestDocker | EngineKind::Podman43 | EngineKind::NewestPodman => {
+                config["features"] = json!({"containerd-snapshotter": options.containerd_store});
+            }
+        }
+        Ok(config)
     }
 
     fn wait_for_ping(&mut self) -> Result<()> {
@@ -238,62 +295,6 @@ impl Drop for RealEngine {
         if let Err(error) = self.warden.finish() {
             eprintln!("{} was not cleared: {error:#}", self.place.root.display());
         }
-    }
-}
-
-/// The process that starts dockerd and clears up after us.
-#[derive(Debug)]
-struct Warden {
-    process: Child,
-    /// Closed: the warden clears up.
-    orders: Option<ChildStdin>,
-    replies: BufReader<ChildStdout>,
-}
-
-impl Warden {
-    fn start(root: &Path, tree: &Path) -> Result<Self> {
-        let mut process = Command::new(tree.join("usr/bin/tini-static"))
-            // A subreaper, since it isn't pid 1.
-            .args(["-s", "--", "sh"])
-            .arg(script_path("engine.sh"))
-            .arg("watch")
-            .arg(root)
-            .stdin(Stdio::piped())
-            // Never ours: whoever reads our output must not wait for the warden.
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .current_dir("/")
-            // Ctrl-C at the test is not for the engine: the end of the pipe is.
-            .process_group(0)
-            .spawn()
-            .context("start the warden")?;
-        let orders = process.stdin.take();
-        let replies = process.stdout.take().context("the warden's output")?;
-        Ok(Self {
-            process,
-            orders,
-            replies: BufReader::new(replies),
-        })
-    }
-
-    fn start_dockerd(&mut self) -> Result<Pid> {
-        let orders = self.orders.as_mut().context("the warden was dismissed")?;
-        orders.write_all(b"start\n").context("the warden is gone")?;
-        let mut reply = String::new();
-        self.replies.read_line(&mut reply)?;
-        let pid = reply.trim().parse().ok().and_then(Pid::from_raw);
-        pid.with_context(|| format!("the warden says `{}`, wanted a pid", reply.trim()))
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        self.orders = None;
-        let status = self.process.wait()?;
-        let mut said = String::new();
-        if let Some(stderr) = &mut self.process.stderr {
-            stderr.read_to_string(&mut said)?;
-        }
-        ensure!(status.success(), "{status}: {said}");
-        Ok(())
     }
 }
 
