@@ -5,50 +5,18 @@
 //! they exist, and on Podman 4.3, 5.4 and 5.8. What is the same everywhere does
 //! not belong here; what nobody could observe does not either.
 
+pub use engine_http::api_version::{API_NEWEST, ApiVersion};
 use serde_json::Value;
 
 use super::types::LoadDocument;
 use super::{EngineError, EngineErrorKind, StoreKind};
 
-/// The newest API version whose answers were read against this code.
-pub const API_NEWEST: ApiVersion = ApiVersion {
-    major: 1,
-    minor: 51,
-};
 /// The oldest API version accepted: Docker 19.03. Older engines neither tell the
 /// image's variant nor the platform of a container reliably.
 pub const API_OLDEST: ApiVersion = ApiVersion {
     major: 1,
     minor: 40,
 };
-
-/// An engine API version such as `1.41`; ordered by number, not by text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ApiVersion {
-    pub major: u32,
-    pub minor: u32,
-}
-
-impl ApiVersion {
-    /// Reads `1.41`; `None` for anything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (major, minor) = text.split_once('.')?;
-        let number = |digits: &str| {
-            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            digits.parse().ok().filter(|_| plain)
-        };
-        Some(Self {
-            major: number(major)?,
-            minor: number(minor)?,
-        })
-    }
-}
-
-impl std::fmt::Display for ApiVersion {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)
-    }
-}
 
 /// The version to speak with an engine whose `/_ping` says `theirs`; the error
 /// is for people.

@@ -18,18 +18,18 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::connection::{Connection, TimeLimit};
 use super::deadlines::Deadlines;
 use super::differences::{self, ApiVersion};
-use super::exchange::{self, Answer, Request};
+use super::exchange::{self, Answer, Request, USER_AGENT};
 use super::facts;
-use super::http::{self, HttpError, RequestBody};
 use super::load::{self, LoadFailure};
 use super::logs::{LogLines, STREAM_BYTES_MAX};
 use super::paths::{
     container_path, image_path, network_path, query_value, refused_by_us, split_reference,
 };
 use super::types;
+use engine_http::{self as http, HttpError, RequestBody};
+use engine_http::{Connection, TimeLimit};
 
 use super::{
     Container, ContainerRow, Engine, EngineError, EngineErrorKind, EngineInfo, EngineResult,
@@ -232,7 +232,7 @@ impl Engine for DockerEngine {
         let connection =
             Connection::open(&self.socket, self.deadlines.connect, TimeLimit::Idle(idle))
                 .map_err(|error| exchange::unreachable(CALL, &error))?;
-        let head = http::request_head("POST", &target, RequestBody::ChunkedTar);
+        let head = http::request_head(USER_AGENT, "POST", &target, RequestBody::ChunkedTar);
         load::load(connection, &head, body, idle).map_err(|failure| {
             let LoadFailure {
                 kind,

@@ -8,12 +8,14 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::connection::{Connection, TimeLimit};
-use super::http::{self, HttpError, RequestBody, Response, ResponseHead};
 use super::types::ErrorAnswer;
 use super::words::{WORDS_BYTES_MAX, printable};
 use super::{EngineError, EngineErrorKind, EngineResult};
+use engine_http::{self as http, HttpError, RequestBody, Response, ResponseHead};
+use engine_http::{Connection, TimeLimit};
 
+/// How we name ourselves to the engine.
+pub(super) const USER_AGENT: &str = concat!("caisson-apply/", env!("CARGO_PKG_VERSION"));
 /// What is read of a refusal at most; the words are cut to [`WORDS_BYTES_MAX`] anyway.
 const REFUSAL_BYTES_MAX: usize = 64 * 1024;
 
@@ -93,7 +95,7 @@ pub(super) fn exchange(
         .as_deref()
         .map_or(RequestBody::None, |json| RequestBody::Json(json.len()));
     let target = format!("{}{}", request.version, request.path);
-    let mut bytes = http::request_head(request.method, &target, body);
+    let mut bytes = http::request_head(USER_AGENT, request.method, &target, body);
     bytes.extend_from_slice(request.json.as_deref().unwrap_or_default());
     // An engine that closed on us may have said why before.
     let sent = connection.write_all(&bytes);

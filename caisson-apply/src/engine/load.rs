@@ -20,13 +20,13 @@
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
 use super::differences;
 use super::exchange;
-use super::http::{self, ChunkedWriter, HttpError, Response, ResponseHead};
 use super::types::LoadDocument;
 use super::words::{WORDS_BYTES_MAX, printable};
 use super::{EngineErrorKind, LoadBody};
+use engine_http::Connection;
+use engine_http::{self as http, ChunkedWriter, HttpError, Response, ResponseHead};
 
 /// One document of the answer: a line of progress or an error.
 pub(super) const DOCUMENT_BYTES_MAX: usize = 64 * 1024;

@@ -8,13 +8,11 @@
 //!
 //! Source: Docker Engine API v1.41 to v1.51, <https://docs.docker.com/reference/api/engine/>.
 
-mod connection;
 pub mod deadlines;
 pub mod differences;
 pub mod docker;
 mod exchange;
 pub mod facts;
-pub mod http;
 mod load;
 pub mod logs;
 mod paths;

@@ -1,9 +1,11 @@
-//! HTTP/1.1 framing as functions over `Read` and `Write`: request heads, chunked
-//! request bodies, response heads, and the three ways a response body ends.
+//! What it takes to talk to a container engine: choosing its Unix socket, a
+//! connection with a time limit, and HTTP/1.1 framing as functions over `Read`
+//! and `Write`: request heads, chunked request bodies, response heads, and the
+//! three ways a response body ends.
 //!
-//! It knows no sockets, no time and no engine: deadlines come from the reader
-//! it is given (see `connection`), meaning comes from `docker`. It never sends
-//! more than one request over a connection and never follows a redirect.
+//! The framing knows no sockets, no time and no engine: deadlines come from the
+//! reader it is given ([`connection`]), meaning comes from who calls. It never
+//! sends more than one request over a connection and never follows a redirect.
 //!
 //! The other side is trusted with the containers, not with our memory:
 //! - a head without end, or with thousands of fields: [`HEAD_BYTES_MAX`], [`HEADER_COUNT_MAX`];
@@ -11,15 +13,24 @@
 //! - a length that disagrees with the bytes, two lengths, a length beside chunks:
 //!   refused, never guessed;
 //! - a chunk size that overflows, an endless chunk extension or trailer:
-//!   [`CHUNK_LINE_BYTES_MAX`], [`TRAILER_BYTES_MAX`].
+//!   [`CHUNK_LINE_BYTES_MAX`], [`TRAILER_BYTES_MAX`];
+//! - a name that means another route: [`target`] encodes or refuses it.
 //!
 //! Source: RFC 9112, sections 2 to 7.
+#![forbid(unsafe_code)]
 
 use std::fmt;
 use std::io;
 
+pub mod api_version;
+pub mod connection;
 mod request;
 mod response;
+pub mod socket;
+pub mod target;
+
+pub use api_version::ApiVersion;
+pub use connection::{Connection, TimeLimit};
 
 pub use request::{ChunkedWriter, RequestBody, request_head};
 pub use response::{
@@ -61,4 +72,4 @@ impl std::error::Error for HttpError {
 }
 
 #[cfg(test)]
-mod tests;
+mod framing_tests;

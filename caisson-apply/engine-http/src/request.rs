@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 /// Data of one outgoing chunk that is gathered from small writes.
-pub(super) const CHUNK_BYTES: usize = 64 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 64 * 1024;
 
 /// What follows a request head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +15,11 @@ pub enum RequestBody {
     ChunkedTar,
 }
 
-/// The bytes of a request head. `target` must be percent-encoded already.
+/// The bytes of a request head. `target` must be percent-encoded already;
+/// `agent` is who asks, such as `caisson-apply/0.2.0`.
 ///
 /// There is no `Accept`: newer engines answer some calls in another form for it.
-pub fn request_head(method: &str, target: &str, body: RequestBody) -> Vec<u8> {
+pub fn request_head(agent: &str, method: &str, target: &str, body: RequestBody) -> Vec<u8> {
     debug_assert!(
         target.bytes().all(|byte| byte.is_ascii_graphic()),
         "unescaped target"
@@ -34,9 +35,8 @@ pub fn request_head(method: &str, target: &str, body: RequestBody) -> Vec<u8> {
         }
     };
     format!(
-        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: caisson-apply/{}\r\n\
+        "{method} {target} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: {agent}\r\n\
          Connection: close\r\n{body_fields}\r\n",
-        env!("CARGO_PKG_VERSION"),
     )
     .into_bytes()
 }

@@ -254,8 +254,9 @@ fn an_early_status_is_seen_once_whole() {
 /// Engines parse this: one wrong CRLF and every call fails.
 #[test]
 fn request_heads() {
-    let text =
-        |method, body| String::from_utf8(request_head(method, "/v1.41/x?a=b", body)).unwrap();
+    let text = |method, body| {
+        String::from_utf8(request_head("agent/1", method, "/v1.41/x?a=b", body)).unwrap()
+    };
     let plain = text("GET", RequestBody::None);
     assert!(
         plain.starts_with("GET /v1.41/x?a=b HTTP/1.1\r\nHost: localhost\r\n"),

@@ -15,11 +15,11 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::socket;
+use crate::socket;
 
 /// When a connection is given up.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum TimeLimit {
+pub enum TimeLimit {
     /// At this moment.
     Until(Instant),
     /// When one read or write has moved nothing for so long.
@@ -29,7 +29,7 @@ pub(super) enum TimeLimit {
 impl TimeLimit {
     /// The moment `duration` from now. A duration beyond what the clock can say
     /// (a container's own stop timeout may be anything) becomes a year.
-    pub(super) fn within(duration: Duration) -> Self {
+    pub fn within(duration: Duration) -> Self {
         const YEAR: Duration = Duration::from_hours(365 * 24);
         Self::Until(Instant::now() + duration.min(YEAR))
     }
@@ -46,34 +46,31 @@ impl TimeLimit {
 /// A connected socket that obeys a [`TimeLimit`]. Errors of kind `TimedOut` are
 /// the limit's; `Interrupted` never comes out.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub struct Connection {
     stream: UnixStream,
     limit: TimeLimit,
 }
 
 impl Connection {
-    pub(super) fn open(
-        path: &Path,
-        connect_timeout: Duration,
-        limit: TimeLimit,
-    ) -> io::Result<Self> {
+    /// Connects to the socket at `path`, waiting at most `connect_timeout`.
+    pub fn open(path: &Path, connect_timeout: Duration, limit: TimeLimit) -> io::Result<Self> {
         let stream = socket::connect(path, connect_timeout)?;
         Ok(Self { stream, limit })
     }
 
     /// Ends the connection `most` from now, if not sooner.
-    pub(super) fn shorten(&mut self, most: Duration) {
+    pub fn shorten(&mut self, most: Duration) {
         let end = Instant::now() + most;
         self.limit = TimeLimit::Until(self.limit.operation_end().min(end));
     }
 
     /// Reads what comes within `most`, whatever the limit of the connection.
-    pub(super) fn read_within(&mut self, out: &mut [u8], most: Duration) -> io::Result<usize> {
+    pub fn read_within(&mut self, out: &mut [u8], most: Duration) -> io::Result<usize> {
         self.read_until(out, Instant::now() + most)
     }
 
     /// Writes what goes within `most`, whatever the limit of the connection.
-    pub(super) fn write_within(&mut self, data: &[u8], most: Duration) -> io::Result<usize> {
+    pub fn write_within(&mut self, data: &[u8], most: Duration) -> io::Result<usize> {
         self.write_until(data, Instant::now() + most)
     }
 
