@@ -5,8 +5,8 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{build, extract, inspect, verify};
-use crate::error::Result;
+use crate::commands::{build, diff, extract, inspect, verify};
+use crate::error::{Exit, Result};
 use crate::progress::Watch;
 
 const EXITS: &str = "\
@@ -15,6 +15,7 @@ Exit codes:
    1  internal, or a disk that failed
    2  usage or configuration
    3  stopped by INT or TERM; no file was left
+   4  diff --exit-code: the packages differ
   10  a package or an image source was rejected
   13  not enough space
 Errors have a code (error[source.truncated]: ...); ERRORS.md explains each.";
@@ -44,6 +45,9 @@ pub enum Command {
     /// Write a package's images as archives that any engine reads
     #[command(after_help = extract::HELP)]
     Extract(extract::ExtractArgs),
+    /// Say what differs between two packages
+    #[command(after_help = diff::HELP)]
+    Diff(diff::DiffArgs),
 }
 
 impl Command {
@@ -54,17 +58,20 @@ impl Command {
             Self::Inspect(args) => args.json,
             Self::Verify(args) => args.json,
             Self::Extract(args) => args.json,
+            Self::Diff(args) => args.json,
         }
     }
 
-    /// Runs the command.
-    pub(crate) fn run(&self, watch: &mut Watch) -> Result<()> {
+    /// Runs the command; a success has a status, too.
+    pub(crate) fn run(&self, watch: &mut Watch) -> Result<Exit> {
         match self {
             Self::Build(args) => args.run(watch),
             Self::Inspect(args) => args.run(watch),
             Self::Verify(args) => args.run(watch),
             Self::Extract(args) => args.run(watch),
+            Self::Diff(args) => return args.run(watch),
         }
+        .map(|()| Exit::Done)
     }
 }
 

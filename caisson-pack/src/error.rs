@@ -193,6 +193,8 @@ pub enum Exit {
     Usage = 2,
     /// Stopped by INT or TERM, no file left.
     Stopped = 3,
+    /// `diff --exit-code` of packages that differ.
+    Different = 4,
     /// A package or a source was rejected.
     Rejected = 10,
     /// Not enough space.

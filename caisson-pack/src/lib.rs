@@ -3,7 +3,8 @@
 //!
 //! Reading order: [`build`] (the whole build on one screen), [`source`] (where
 //! images come from), [`compress`], [`output`]; [`verify`] looks at finished
-//! packages, [`extract`] takes images out of them; [`commands`] has a file for each command. The format itself is crate `edgepkg`.
+//! packages, [`extract`] takes images out of them, [`diff`] compares two;
+//! [`commands`] has a file for each command. The format itself is crate `edgepkg`.
 //!
 //! What it does not do: it talks to no engine and to no registry, and it runs
 //! nothing that is in an image.
@@ -14,6 +15,7 @@ pub mod commands;
 pub mod compress;
 pub mod describe;
 pub mod description;
+pub mod diff;
 pub mod error;
 pub mod extract;
 pub mod output;

@@ -22,7 +22,7 @@ pub fn run(args: &[OsString]) -> Exit {
     };
     let as_json = cli.command.json();
     match execute(&cli.command) {
-        Ok(()) => Exit::Done,
+        Ok(exit) => exit,
         Err(error) => {
             print_error(&error, as_json);
             error.code.exit()
@@ -48,7 +48,7 @@ fn refuse_flags(error: &clap::Error, as_json: bool) -> Exit {
     Exit::Usage
 }
 
-fn execute(command: &Command) -> Result<()> {
+fn execute(command: &Command) -> Result<Exit> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // Without it the signal ends the program at once, which leaves a part

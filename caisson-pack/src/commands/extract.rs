@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
+use crate::describe::for_terminal;
 use crate::error::{Code, PackError, Result};
 use crate::extract::{Destination, ExtractRequest, Extracted, Form, extract};
 use crate::progress::{Watch, size};
@@ -158,7 +159,7 @@ fn facts(request: &ExtractRequest, extracted: &Extracted) -> Value {
 fn words(request: &ExtractRequest, extracted: &Extracted) -> String {
     let mut text = format!(
         "{}: {}, {}\n",
-        place(request).display(),
+        for_terminal(&place(request).display().to_string()),
         form_word(request),
         size(extracted.bytes)
     );

@@ -170,7 +170,7 @@ fn different<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> BTreeMap<Digest
 }
 
 /// `1 layer`, `2 layers`.
-fn count_of_layers(count: usize) -> String {
+pub(crate) fn count_of_layers(count: usize) -> String {
     format!("{count} layer{}", if count == 1 { "" } else { "s" })
 }
 

@@ -6,6 +6,7 @@ mod codes;
 mod contents;
 mod damage;
 mod determinism;
+mod diff;
 mod extract;
 mod hostile;
 mod inspect;
