@@ -16,9 +16,9 @@ use edgepkg::writer::{
 };
 use edgepkg::{Digest, PackageError, platform};
 
-use crate::compress::pack_layer;
 use crate::describe::PackageFacts;
 use crate::error::{Code, PackError, Result};
+use crate::layers::pack_layers;
 use crate::output::PartFile;
 use crate::progress::Watch;
 use crate::reference;
@@ -49,18 +49,8 @@ pub fn build(request: &BuildRequest, watch: &mut Watch) -> Result<PackageFacts> 
     let foreseen = with_layers(&draft, &images, &placeholders(&images));
     foreseen.manifest().map_err(refused)?;
 
-    let sizes = measure(&images, watch)?;
-    let mut packed = BTreeMap::new();
-    watch.begin("compressing", sizes.values().sum());
-    for layer in distinct_layers(&images) {
-        let diff_id = layer.diff_id();
-        let compression = request.compression;
-        let mut progress = |bytes| watch.advance(bytes);
-        let folder = output.folder();
-        let layer = pack_layer(layer, sizes[&diff_id], compression, folder, &mut progress)?;
-        packed.insert(diff_id, layer);
-    }
-    watch.end();
+    let layers = distinct_layers(&images).cloned().collect();
+    let packed = pack_layers(layers, request.compression, output.folder(), watch)?;
     let draft = with_layers(&draft, &images, &packed);
     let written = write(&draft, &output, watch)?;
     let facts = check_and_sync(&written, &output, watch)?;
@@ -224,19 +214,6 @@ fn placeholders(images: &[NamedImage]) -> BTreeMap<Digest, LayerDraft> {
         (layer.diff_id(), draft)
     };
     distinct_layers(images).map(stand_in).collect()
-}
-
-/// Unpacked sizes by diff id. zstd must know them before it begins.
-fn measure(images: &[NamedImage], watch: &mut Watch) -> Result<BTreeMap<Digest, u64>> {
-    let compressed = distinct_layers(images).filter(|layer| layer.is_compressed());
-    watch.begin("reading", compressed.map(SourceLayer::stored_size).sum());
-    let mut sizes = BTreeMap::new();
-    for layer in distinct_layers(images) {
-        let size = layer.measure(&mut |bytes| watch.advance(bytes))?;
-        sizes.insert(layer.diff_id(), size);
-    }
-    watch.end();
-    Ok(sizes)
 }
 
 fn write(draft: &PackageDraft, output: &PartFile, watch: &mut Watch) -> Result<Manifest> {

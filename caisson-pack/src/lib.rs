@@ -18,6 +18,7 @@ pub mod description;
 pub mod diff;
 pub mod error;
 pub mod extract;
+pub mod layers;
 pub mod output;
 pub mod progress;
 pub mod reference;

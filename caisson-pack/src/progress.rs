@@ -68,6 +68,13 @@ impl Watch {
         });
     }
 
+    /// Corrects the phase's total.
+    pub fn expect(&mut self, total: u64) {
+        if let Some(phase) = &mut self.phase {
+            phase.total = total;
+        }
+    }
+
     /// Notes that `bytes` more are done.
     ///
     /// # Errors

@@ -41,8 +41,15 @@ impl FileSlice {
 
     /// The first bytes, up to `count`, without moving the position.
     pub(crate) fn peek(&self, count: usize) -> io::Result<Vec<u8>> {
+        self.peek_at(0, count)
+    }
+
+    /// The bytes from `offset` on, up to `count`, without moving the position.
+    pub(crate) fn peek_at(&self, offset: u64, count: usize) -> io::Result<Vec<u8>> {
+        let mut part = self.again();
+        part.done = offset.min(self.size);
         let mut bytes = Vec::with_capacity(count);
-        self.again().take(count as u64).read_to_end(&mut bytes)?;
+        part.take(count as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 }

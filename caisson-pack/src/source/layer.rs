@@ -26,6 +26,13 @@ const STORED_BUFFER_BYTES: usize = 256 * 1024;
 /// itself accepts without being asked.
 const STORED_WINDOW_LOG_MAX: u32 = 27;
 
+/// Greatest size of a zstd frame's header, in bytes (RFC 8878, 3.1.1.1, with the
+/// magic number).
+const ZSTD_HEADER_BYTES_MAX: usize = 18;
+
+/// What sizes in gzip trailers are counted modulo, in bytes.
+const GZIP_SIZE_MODULUS: u64 = 1 << 32;
+
 /// How the source stores a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
@@ -35,7 +42,7 @@ enum Encoding {
 }
 
 /// One layer, not yet read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceLayer {
     place: String,
     data: FileSlice,
@@ -77,7 +84,7 @@ impl SourceLayer {
         match stored {
             // Plain bytes have one digest: two promises about it can't differ.
             Some(stored) if encoding == Encoding::Plain && stored != diff_id => {
-                Err(layer.stored_mismatch(&stored, &diff_id))
+                Err(stored_mismatch(&stored, &diff_id).at(&layer.place))
             }
             _ => Ok(layer),
         }
@@ -93,64 +100,51 @@ impl SourceLayer {
         self.diff_id
     }
 
-    /// Bytes as stored: what reading it will cost.
-    pub fn stored_size(&self) -> u64 {
-        self.data.size()
-    }
-
-    /// True if the size of the unpacked layer is only known after reading it.
-    pub fn is_compressed(&self) -> bool {
-        self.encoding != Encoding::Plain
-    }
-
-    /// The size of the unpacked layer, in bytes. Reads a compressed layer once
-    /// and checks its stored digest; `progress` hears of stored bytes.
-    pub fn measure(&self, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
-        let size = if self.is_compressed() {
-            self.measure_compressed(progress)?
-        } else {
-            self.within_limit(self.data.size())?
-        };
-        if size == 0 {
-            // An empty tar has 1024 bytes.
-            let what = "a layer unpacks to nothing, not even to an empty tar";
-            return Err(PackError::new(Code::SourceLayerDamaged, what).at(&self.place));
-        }
-        Ok(size)
-    }
-
-    fn measure_compressed(&self, progress: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
-        let mut meter = Meter {
-            data: self.data.again(),
-            hasher: self.stored.map(|_| Hasher::new()),
-            progress,
-        };
-        let mut size = 0;
-        {
-            let mut unpacked = self.decode(&mut meter)?;
-            let mut buffer = vec![0; STORED_BUFFER_BYTES];
-            loop {
-                match unpacked.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(count) => size = self.within_limit(size + count as u64)?,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) => return Err(self.error(error)),
-                }
+    /// The size the layer says it unpacks to, in bytes: true for a plain layer, a
+    /// claim of the gzip trailer or the zstd header otherwise, which the caller
+    /// must hold against what it counts. `None` if nothing sensible is said.
+    pub fn size_hint(&self) -> Option<u64> {
+        let claimed = match self.encoding {
+            Encoding::Plain => Some(self.data.size()),
+            Encoding::Gzip => self.gzip_size_hint(),
+            Encoding::Zstd => {
+                let head = self.data.peek(ZSTD_HEADER_BYTES_MAX).ok()?;
+                zstd::zstd_safe::get_frame_content_size(&head).ok()?
             }
-        }
-        io::copy(&mut meter, &mut io::sink()).map_err(|error| self.error(error))?;
-        if let (Some(hasher), Some(wanted)) = (meter.hasher, self.stored) {
-            let found = hasher.finish();
-            if found != wanted {
-                return Err(self.stored_mismatch(&wanted, &found));
-            }
-        }
-        Ok(size)
+        };
+        claimed.filter(|size| (1..=DIFF_BYTES_TOTAL_MAX).contains(size))
     }
 
-    /// The unpacked bytes. Errors of this reader become ours by [`SourceLayer::error`].
+    /// RFC 1952, 2.3.1: the last four bytes are the size modulo 2^32. Above that
+    /// the least size that is not smaller than what is stored is a good guess.
+    fn gzip_size_hint(&self) -> Option<u64> {
+        let stored = self.data.size();
+        let tail = self.data.peek_at(stored.checked_sub(4)?, 4).ok()?;
+        let size = u64::from(u32::from_le_bytes(tail.try_into().ok()?));
+        if size >= stored || stored < GZIP_SIZE_MODULUS {
+            return Some(size);
+        }
+        Some(size + (stored - size).next_multiple_of(GZIP_SIZE_MODULUS))
+    }
+
+    /// The unpacked bytes, checked against the format's limit while they are read
+    /// and against the stored digest at their end. Errors of this reader become
+    /// ours by [`SourceLayer::error`].
     pub fn unpacked(&self) -> Result<impl Read + Send + use<>> {
-        self.decode(self.data.again())
+        let is_plain = self.encoding == Encoding::Plain;
+        if is_plain && self.data.size() > DIFF_BYTES_TOTAL_MAX {
+            return Err(too_large().at(&self.place));
+        }
+        let stored = Stored {
+            data: self.data.again(),
+            // A plain layer's diff id is its stored digest.
+            hasher: self.stored.filter(|_| !is_plain).map(|_| Hasher::new()),
+        };
+        Ok(Checked {
+            unpacked: self.decode(stored)?,
+            stored: self.stored,
+            size: 0,
+        })
     }
 
     /// What a failed read of [`SourceLayer::unpacked`] means.
@@ -161,7 +155,7 @@ impl SourceLayer {
         .at(&self.place)
     }
 
-    fn decode<R: Read>(&self, data: R) -> Result<Unpacked<R>> {
+    fn decode(&self, data: Stored) -> Result<Unpacked> {
         let buffered = |data| BufReader::with_capacity(STORED_BUFFER_BYTES, data);
         Ok(match self.encoding {
             Encoding::Plain => Unpacked::Plain(data),
@@ -177,27 +171,20 @@ impl SourceLayer {
             }
         })
     }
+}
 
-    fn within_limit(&self, size: u64) -> Result<u64> {
-        if size <= DIFF_BYTES_TOTAL_MAX {
-            return Ok(size);
-        }
-        Err(
-            PackError::new(Code::SourceLimitExceeded, "a layer unpacks to too much")
-                .at(&self.place)
-                .wanted(format!("at most {DIFF_BYTES_TOTAL_MAX} bytes")),
-        )
-    }
+fn too_large() -> PackError {
+    PackError::new(Code::SourceLimitExceeded, "a layer unpacks to too much")
+        .wanted(format!("at most {DIFF_BYTES_TOTAL_MAX} bytes"))
+}
 
-    fn stored_mismatch(&self, wanted: &Digest, found: &Digest) -> PackError {
-        PackError::new(
-            Code::SourceBlobDigestMismatch,
-            "a layer does not have the digest it is named by",
-        )
-        .at(&self.place)
-        .found(found)
-        .wanted(wanted)
-    }
+fn stored_mismatch(wanted: &Digest, found: &Digest) -> PackError {
+    PackError::new(
+        Code::SourceBlobDigestMismatch,
+        "a layer does not have the digest it is named by",
+    )
+    .found(found)
+    .wanted(wanted)
 }
 
 fn read_error(error: io::Error, place: &str) -> PackError {
@@ -208,13 +195,30 @@ fn read_error(error: io::Error, place: &str) -> PackError {
 }
 
 /// A reader of what a layer unpacks to.
-enum Unpacked<R: Read> {
-    Plain(R),
-    Gzip(MultiGzDecoder<BufReader<R>>),
-    Zstd(zstd::stream::read::Decoder<'static, BufReader<R>>),
+enum Unpacked {
+    Plain(Stored),
+    Gzip(MultiGzDecoder<BufReader<Stored>>),
+    Zstd(zstd::stream::read::Decoder<'static, BufReader<Stored>>),
 }
 
-impl<R: Read> Read for Unpacked<R> {
+impl Unpacked {
+    /// Reads what is stored behind the end, and gives its digest.
+    fn stored_digest(&mut self) -> io::Result<Option<Digest>> {
+        let stored = match self {
+            Self::Plain(stored) => stored,
+            Self::Gzip(decoder) => drained(decoder.get_mut())?,
+            Self::Zstd(decoder) => drained(decoder.get_mut())?,
+        };
+        Ok(stored.hasher.take().map(Hasher::finish))
+    }
+}
+
+fn drained(buffered: &mut BufReader<Stored>) -> io::Result<&mut Stored> {
+    io::copy(buffered, &mut io::sink())?;
+    Ok(buffered.get_mut())
+}
+
+impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(data) => data.read(buffer),
@@ -224,20 +228,49 @@ impl<R: Read> Read for Unpacked<R> {
     }
 }
 
-/// Hashes and counts stored bytes as they are read.
-struct Meter<'a> {
-    data: FileSlice,
-    hasher: Option<Hasher>,
-    progress: &'a mut dyn FnMut(u64) -> Result<()>,
+/// Holds what a layer unpacks to against the limit and its stored digest.
+struct Checked {
+    unpacked: Unpacked,
+    stored: Option<Digest>,
+    size: u64,
 }
 
-impl Read for Meter<'_> {
+impl Read for Checked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.unpacked.read(buffer)?;
+        self.size += count as u64;
+        if self.size > DIFF_BYTES_TOTAL_MAX {
+            return Err(too_large().into_io());
+        }
+        if count == 0 && !buffer.is_empty() {
+            let found = self.unpacked.stored_digest()?;
+            if let (Some(found), Some(wanted)) = (found, self.stored)
+                && found != wanted
+            {
+                return Err(stored_mismatch(&wanted, &found).into_io());
+            }
+            if self.size == 0 {
+                // An empty tar has 1024 bytes.
+                let what = "a layer unpacks to nothing, not even to an empty tar";
+                return Err(PackError::new(Code::SourceLayerDamaged, what).into_io());
+            }
+        }
+        Ok(count)
+    }
+}
+
+/// Hashes stored bytes as they are read.
+struct Stored {
+    data: FileSlice,
+    hasher: Option<Hasher>,
+}
+
+impl Read for Stored {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.data.read(buffer)?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..count]);
         }
-        (self.progress)(count as u64).map_err(PackError::into_io)?;
         Ok(count)
     }
 }
