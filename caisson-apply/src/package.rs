@@ -131,11 +131,13 @@ impl Package {
         verified.map_err(|error| refused(&error, &self.path))
     }
 
-    /// The same, and unpacks every layer to check its digest and size.
+    /// The same, computes the digest of every entry, and unpacks every layer to
+    /// check its digest and size.
     ///
     /// # Errors
     /// The format's own codes.
     pub fn verify_deep(&mut self, progress: &mut dyn FnMut(u64)) -> Result<()> {
+        self.reader.check_digests();
         let layers: Vec<_> = self
             .reader
             .manifest()

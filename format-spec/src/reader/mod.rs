@@ -123,6 +123,12 @@ impl<R: Read> PackageReader<R> {
         self.head.file_bytes
     }
 
+    /// Makes the rest of this pass a deep one, as [`ReadOptions::check_digests`]
+    /// does: for callers that open first and choose then.
+    pub fn check_digests(&mut self) {
+        self.options.check_digests = true;
+    }
+
     /// Opens the next entry, after it read what is left of the current one.
     /// After the last entry it checks the end of the file and returns `None`.
     ///

@@ -1,0 +1,50 @@
+//! Both programs against every conformance vector, one process for each: the
+//! same verdict and the same code as the library, for people who only have the
+//! program.
+
+use caisson_tests::programs::{caisson_apply, caisson_pack, workspace};
+use edgepkg_vectors::program::{PLACEHOLDER, Program};
+use edgepkg_vectors::{Depth, ExpectedFailures, Suite, run};
+
+/// Runs the program once for each vector; each refusal must say its code.
+fn assert_passes(words: Vec<String>, depth: Depth, code_member: &str) {
+    let suite = Suite::read(&workspace().join("format-spec/vectors")).expect("the vectors");
+    let mut program = Program::parse(&format!("program {PLACEHOLDER}")).expect("a command");
+    program.words = words;
+    program.depth = depth;
+    program.must_say_code = true;
+    code_member.clone_into(&mut program.code_member);
+    let mut check = |suite: &Suite, vector: &_| program.check(suite, vector);
+    let outcome = run(&suite, "", &ExpectedFailures::new(), &mut check);
+    assert_eq!(
+        outcome.failures,
+        Vec::<String>::new(),
+        "{:?}",
+        program.words
+    );
+    assert_eq!(outcome.run, suite.vectors.len());
+}
+
+fn words(program: &std::path::Path, arguments: &str) -> Vec<String> {
+    let program = program.to_str().expect("paths of ours are text");
+    let arguments = arguments.split(' ').map(str::to_owned);
+    [program.to_owned()].into_iter().chain(arguments).collect()
+}
+
+/// A pipeline that publishes what a device refuses, or the other way round.
+#[test]
+fn caisson_pack_says_the_codes() {
+    let deep = words(caisson_pack(), "verify --deep --json {}");
+    assert_passes(deep, Depth::Contents, "code");
+    let quick = words(caisson_pack(), "verify --json {}");
+    assert_passes(quick, Depth::File, "code");
+}
+
+/// A device that takes what it must refuse. No catalog stands in its way.
+#[test]
+fn caisson_apply_says_the_codes() {
+    let deep = words(caisson_apply(), "--json package validate --deep {}");
+    assert_passes(deep, Depth::Contents, "error");
+    let quick = words(caisson_apply(), "--json package validate {}");
+    assert_passes(quick, Depth::File, "error");
+}
