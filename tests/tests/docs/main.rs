@@ -6,6 +6,7 @@ mod errors;
 mod examples;
 mod links;
 mod markdown;
+mod schemas;
 
 use std::fs;
 
