@@ -75,6 +75,8 @@ struct Pass {
     entries: Vec<Vec<u8>>,
     /// Unpacked bytes beyond a layer's size.
     is_over: bool,
+    /// The reader gave something after its error.
+    goes_on: bool,
 }
 
 fn from_file(suite: &Suite, vector: &Vector, is_deep: bool) -> Result<Pass, String> {
@@ -106,6 +108,7 @@ impl Pass {
             head: None,
             entries: Vec::new(),
             is_over: false,
+            goes_on: false,
         }
     }
 
@@ -118,6 +121,21 @@ impl Pass {
 
     fn read(&mut self, source: impl Read, options: ReadOptions) -> Result<(), PackageError> {
         let mut reader = PackageReader::open(source, options)?;
+        let result = self.read_entries(&mut reader, options);
+        if let Err(error) = &result
+            && !error.code.as_str().starts_with("pkg.layer_")
+        {
+            // The reader itself failed, not the layer it gave: then for good.
+            self.goes_on = reader.next_chunk().is_ok() || reader.next_entry().is_ok();
+        }
+        result
+    }
+
+    fn read_entries(
+        &mut self,
+        reader: &mut PackageReader<impl Read>,
+        options: ReadOptions,
+    ) -> Result<(), PackageError> {
         let manifest = reader.manifest().clone();
         self.head = Some((manifest.clone(), reader.manifest_digest().to_string()));
         while let Some(entry) = reader.next_entry()? {
@@ -189,6 +207,9 @@ impl Pass {
         };
         if self.is_over {
             return Err("more was unpacked than the layer's size".to_owned());
+        }
+        if self.goes_on {
+            return Err("the reader went on after its error".to_owned());
         }
         let found = [error.code.as_str(), &error.place];
         let codes = [wanted.code.as_str(), &wanted.place];

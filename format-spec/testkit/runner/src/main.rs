@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use edgepkg_vectors::program::Program;
-use edgepkg_vectors::{Depth, ExpectedFailures, Suite, expected_failures, library, run};
+use edgepkg_vectors::{Depth, ExpectedFailures, Suite, Vector, expected_failures, library, run};
 
 const USAGE: &str = "\
 usage: edgepkg-vectors run [OPTION VALUE]...
   --folder DIR               the vectors; else those of this repository
-  --exec 'PROGRAM ARG {}'    a program instead of the library; {} is the package
+  --exec 'PROGRAM ARG {}'    a program instead of the library; {} is the package,
+                             which comes on standard input if there is no {}
   --depth file|contents      whether the program unpacks layers (default: contents)
   --code-member NAME         the member of its JSON with the code (default: code)
   --must-say-code yes|no     whether each refusal needs a code (default: no)
@@ -44,9 +45,13 @@ fn try_main() -> Result<bool, String> {
     let committed = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
     let suite = Suite::read(&options.folder.clone().unwrap_or_else(committed))?;
     let program = program(&options)?;
+    let is_wanted = |vector: &Vector| {
+        vector.name.contains(&options.filter)
+            && program.as_ref().is_none_or(|program| program.takes(vector))
+    };
     let outcome = run(
         &suite,
-        &options.filter,
+        &is_wanted,
         &options.expected,
         &mut |suite, vector| match &program {
             Some(program) => program.check(suite, vector),

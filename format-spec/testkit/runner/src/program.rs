@@ -1,7 +1,11 @@
 //! The vectors through a program: one process for each, judged by its exit
 //! status and, if it says one, its code.
+//!
+//! A program is given a path, or the package on its standard input. Then it
+//! can't know the file's size, and must say what the index has for a stream.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -17,6 +21,7 @@ pub const PLACEHOLDER: &str = "{}";
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The program and its arguments; [`PLACEHOLDER`] stands for the package.
+    /// Without one, the package comes on standard input.
     pub words: Vec<String>,
     /// Whether it unpacks the layers.
     pub depth: Depth,
@@ -35,13 +40,11 @@ impl Program {
     /// A command line, its words divided by white space. No shell reads it.
     ///
     /// # Errors
-    /// No word stands for the package.
+    /// No word.
     pub fn parse(command: &str) -> Result<Self, String> {
         let words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
-        if words.len() < 2 || !words[1..].iter().any(|word| word.contains(PLACEHOLDER)) {
-            return Err(format!(
-                "no {PLACEHOLDER} after the program's name: {command}"
-            ));
+        if words.is_empty() {
+            return Err("a command without a word".to_owned());
         }
         Ok(Self {
             words,
@@ -50,6 +53,17 @@ impl Program {
             must_say_code: false,
             timeout: Duration::from_mins(1),
         })
+    }
+
+    fn reads_a_stream(&self) -> bool {
+        !self.words[1..]
+            .iter()
+            .any(|word| word.contains(PLACEHOLDER))
+    }
+
+    /// Whether the program can be given this vector: parts can't be piped.
+    pub fn takes(&self, vector: &Vector) -> bool {
+        vector.parts.is_none() || !self.reads_a_stream()
     }
 
     /// Runs the program on one vector.
@@ -63,10 +77,16 @@ impl Program {
         };
         let code = self.code(&output);
         let wanted = match &vector.verdict {
-            Verdict::Reject { depth, file, .. }
-                if *depth == Depth::File || self.depth == Depth::Contents =>
-            {
-                Some(&file.code)
+            Verdict::Reject {
+                depth,
+                file,
+                stream,
+            } if *depth == Depth::File || self.depth == Depth::Contents => {
+                Some(if self.reads_a_stream() {
+                    &stream.code
+                } else {
+                    &file.code
+                })
             }
             _ => None,
         };
@@ -82,16 +102,26 @@ impl Program {
         }
     }
 
-    fn output(&self, package: &Path) -> Result<(ExitStatus, Vec<u8>), String> {
-        let package = package.to_str().ok_or("the folder's name is no text")?;
+    fn output(&self, path: &Path) -> Result<(ExitStatus, Vec<u8>), String> {
+        let package = path.to_str().ok_or("the folder's name is no text")?;
         let words = self.words[1..].iter();
+        let stdin = if self.reads_a_stream() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        };
         let mut child = Command::new(&self.words[0])
             .args(words.map(|word| word.replace(PLACEHOLDER, package)))
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("{}: {error}", self.words[0]))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            let mut package = File::open(path).map_err(|error| error.to_string())?;
+            // A program that has seen enough may leave the rest in the pipe.
+            std::thread::spawn(move || io::copy(&mut package, &mut stdin));
+        }
         let mut stdout = child.stdout.take().expect("it is piped");
         let reading = std::thread::spawn(move || {
             let mut output = Vec::new();

@@ -165,6 +165,26 @@ vectors! {
         platform("linux/x86_64", "x86_64")
     }
 
+    /// Another name for arm64, as Linux itself has it.
+    fn platform_aarch64() -> Vector {
+        platform("linux/aarch64", "aarch64")
+    }
+
+    /// Another name for arm/v7.
+    fn platform_armhf() -> Vector {
+        platform("linux/armhf", "armhf")
+    }
+
+    /// Another name for 386.
+    fn platform_i386() -> Vector {
+        platform("linux/i386", "i386")
+    }
+
+    /// The lowest level of amd64 is amd64.
+    fn platform_amd64_v1() -> Vector {
+        platform("linux/amd64/v1", "amd64/v1")
+    }
+
     /// A variant that says nothing: arm64/v8 is arm64.
     fn platform_arm64_v8() -> Vector {
         platform("linux/arm64/v8", "arm64/v8")

@@ -214,6 +214,12 @@ vectors! {
         blob([&sound().bytes()[..], &[0]].concat(), TRAILING, 35, "a byte")
     }
 
+    /// A byte follows a frame that is shorter than the longest frame header: a reader that looks at as many bytes first may forget it.
+    fn frame_trailing_byte_after_short_frame() -> Vector {
+        let short = [&Frame::single(b"x").bytes()[..], b"y"].concat();
+        layer(&Layer::new(b"x", short), TRAILING, 35, "a byte after a short frame")
+    }
+
     /// A second frame follows: many tools unpack both.
     fn frame_second_frame() -> Vector {
         blob([sound().bytes(), sound().bytes()].concat(), TRAILING, 35, "a frame")
