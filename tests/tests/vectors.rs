@@ -2,9 +2,49 @@
 //! same verdict and the same code as the library, for people who only have the
 //! program.
 
+use std::fs;
+
 use caisson_tests::programs::{caisson_apply, caisson_pack, workspace};
 use edgepkg_vectors::program::Program;
 use edgepkg_vectors::{Depth, ExpectedFailures, Suite, Vector, run};
+use serde_json::{Value, json};
+
+/// An index that its own schema refuses, or a schema that takes everything, is no
+/// help to somebody who writes a runner of their own.
+#[test]
+fn the_index_follows_its_schema() {
+    let read = |name: &str| -> Value {
+        let path = workspace().join("format-spec/vectors").join(name);
+        let text = fs::read_to_string(&path).expect("a file of the vectors");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let schema = read("index.schema.json");
+    assert!(jsonschema::draft202012::meta::validate(&schema).is_ok());
+    let schema = jsonschema::validator_for(&schema).expect("a sound schema");
+    let index = read("index.json");
+    let errors: Vec<String> = schema
+        .iter_errors(&index)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+
+    let last = index["vectors"].as_array().expect("a list").len() - 1;
+    for (pointer, value) in [
+        ("/index_version", json!(2)),
+        ("/vectors/0/expect", json!("reject")),
+        ("/vectors/0/code", json!("pkg.truncated")),
+        ("/vectors/0/musts", json!([])),
+        (&format!("/vectors/{last}/depth"), json!("deep")),
+        (&format!("/vectors/{last}/code"), json!("truncated")),
+        (&format!("/vectors/{last}/file"), json!("../x")),
+        (&format!("/vectors/{last}/later"), json!(1)),
+    ] {
+        let mut changed = index.clone();
+        let (parent, member) = pointer.rsplit_once('/').expect("a pointer");
+        changed.pointer_mut(parent).expect("a place")[member] = value;
+        assert!(!schema.is_valid(&changed), "{pointer} is not looked at");
+    }
+}
 
 /// Runs the program once for each vector; each refusal must say its code.
 fn assert_passes(words: Vec<String>, depth: Depth, code_member: &str) {
