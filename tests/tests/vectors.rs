@@ -55,16 +55,16 @@ fn assert_passes(words: Vec<String>, depth: Depth, code_member: &str) {
     program.must_say_code = true;
     code_member.clone_into(&mut program.code_member);
     let mut check = |suite: &Suite, vector: &_| program.check(suite, vector);
-    let takes = |vector: &Vector| program.takes(vector);
-    let outcome = run(&suite, &takes, &ExpectedFailures::new(), &mut check);
+    let is_taken = |vector: &Vector| program.takes(vector);
+    let outcome = run(&suite, &is_taken, &ExpectedFailures::new(), &mut check);
     assert_eq!(
         outcome.failures,
         Vec::<String>::new(),
         "{:?}",
         program.words
     );
-    let taken = suite.vectors.iter().filter(|vector| takes(vector));
-    assert_eq!(outcome.run, taken.count());
+    let wanted = suite.vectors.iter().filter(|vector| is_taken(vector));
+    assert_eq!(outcome.run, wanted.count());
     assert!(outcome.run > 400, "{}", outcome.run);
 }
 

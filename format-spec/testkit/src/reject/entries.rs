@@ -342,8 +342,8 @@ vectors! {
         package.refuse(9, "manifest.limit_exceeded", &[9, 31], "manifest.toml, [chunks]")
     }
 
-    /// Sizes whose sum does not fit 64 bits would make the number of chunks small again.
-    fn chunks_sum_overflows() -> Vector {
+    /// A file of the greatest size that can be said, 2^53 - 1: a reader that adds up sizes, or makes room by them, before it judges them.
+    fn chunks_of_the_greatest_size() -> Vector {
         let row = |size: u64| format!("path = \"files/data\"\nsize = {size}\n");
         let package = with_file(0).edit(&row(0), &row(9_007_199_254_740_991));
         package

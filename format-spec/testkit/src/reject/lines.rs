@@ -88,6 +88,11 @@ vectors! {
         package.edit_last(&format!("{last}\n"), "").refuse_line(8, MISSING, &[12])
     }
 
+    /// A table's header stands where a key must, without an empty line before it.
+    fn key_missing_before_header() -> Vector {
+        at_line_of("service_revision = \"r1\"\n", "[[images]]\n", "[[images]]\n", MISSING).element("header")
+    }
+
     /// Two keys have changed places. Any TOML reader takes both orders.
     fn keys_out_of_order() -> Vector {
         edited(

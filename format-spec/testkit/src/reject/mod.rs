@@ -7,6 +7,7 @@ mod headers;
 mod images;
 mod layers;
 mod lines;
+mod names;
 mod order;
 mod parts;
 mod rules;
@@ -27,6 +28,7 @@ pub(crate) fn vectors() -> Vec<Vector> {
         lines::vectors(),
         values::vectors(),
         rules::vectors(),
+        names::vectors(),
         images::vectors(),
         entries::vectors(),
         chunks::vectors(),
