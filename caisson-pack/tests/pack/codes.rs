@@ -37,7 +37,7 @@ fn every_code_is_seen_by_a_test() {
         include_str!("contents.rs"),
         include_str!("damage.rs"),
         include_str!("diff/foreign.rs"),
-        include_str!("extract.rs"),
+        include_str!("extract/mod.rs"),
         include_str!("hostile/entries.rs"),
         include_str!("hostile/images.rs"),
         include_str!("hostile/mod.rs"),

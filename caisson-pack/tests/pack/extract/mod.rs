@@ -1,14 +1,15 @@
 //! `extract`: what comes out is what went in, in a form that old engines read.
 
+mod failures;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::process::Stdio;
 
 use edgepkg::Digest;
 use serde_json::Value;
 
 use crate::archive::{Layout, Stored, TestArchive, TestImage};
-use crate::program::{Desk, Ran, SIMPLE};
+use crate::program::Desk;
 
 /// Two platforms of one image, and a second image that shares their base.
 const SITE: &str = r#"
@@ -303,96 +304,4 @@ fn nothing_is_overwritten_unasked() {
     desk.run(&format!("{extract} --docker-archive x.tar --force"))
         .succeeded();
     assert_eq!(untar(&desk.read("x.tar")).1.len(), 10);
-}
-
-/// Damage anywhere in the package: no file appears, and a stream that has begun
-/// never gets as far as its names.
-#[test]
-fn a_damaged_package_gives_no_image() {
-    let desk = site();
-    let sound = desk.read("site.edgepkg");
-    let before = {
-        desk.write("bent.edgepkg", &sound);
-        desk.names()
-    };
-    let extract = "extract bent.edgepkg --platform linux/amd64";
-    let mut began = 0;
-    for position in (0..sound.len()).step_by(sound.len() / 60) {
-        let mut bent = sound.clone();
-        bent[position] ^= 1 << (position % 8);
-        desk.write("bent.edgepkg", &bent);
-        let ran = desk.run(&format!("{extract} --docker-archive x.tar"));
-        assert_eq!(ran.status, 10, "byte {position}: {ran:?}");
-        assert_eq!(desk.run(&format!("{extract} --oci x")).status, 10);
-        assert_eq!(desk.names(), before, "byte {position}");
-        let args = format!("{extract} --docker-archive -");
-        let piped = desk.command().args(args.split(' ')).output();
-        let piped = piped.expect("the program starts");
-        assert_eq!(piped.status.code(), Some(10), "byte {position}");
-        began += usize::from(!piped.stdout.is_empty());
-        for name in ["manifest.json", "index.json"] {
-            let name = name.as_bytes();
-            let shown = piped.stdout.windows(name.len()).any(|bytes| bytes == name);
-            assert!(!shown, "byte {position}");
-        }
-    }
-    assert!(began > 3, "no stream had begun before the damage");
-}
-
-/// A package that contradicts itself: its chunks are right, its contents are not
-/// what its manifest says.
-#[test]
-fn a_package_that_contradicts_itself_gives_no_image() {
-    let desk = Desk::new();
-    for (number, (package, code)) in crate::damage::contradictions().into_iter().enumerate() {
-        desk.write("x.edgepkg", package);
-        for output in ["--docker-archive x.tar", "--oci x"] {
-            let ran = desk.run(&format!("extract x.edgepkg {output}"));
-            match code {
-                Some(code) => drop(ran.refused(code, 10)),
-                None => drop(ran.succeeded()),
-            }
-        }
-        assert_eq!(
-            desk.names().len(),
-            if code.is_some() { 1 } else { 3 },
-            "{number}"
-        );
-        if code.is_none() {
-            std::fs::remove_file(desk.path("x.tar")).expect("it was written");
-            std::fs::remove_dir_all(desk.path("x")).expect("it was written");
-        }
-    }
-}
-
-/// An engine that hangs up must not look like success, nor like a bug of ours.
-#[test]
-fn a_broken_pipe_is_said() {
-    let desk = Desk::new();
-    let mut image = TestImage::named("web:1.1.0");
-    let data = crate::archive::half_random(4 << 20);
-    image.layers.push(crate::archive::layer_of("data", &data));
-    desk.write_archive(
-        "web.tar",
-        &TestArchive::of(&[image], Layout::Old, Stored::Plain),
-    );
-    desk.run(&format!(
-        "build {SIMPLE} --image docker-archive:web.tar -o x.edgepkg --level 1"
-    ))
-    .succeeded();
-    let mut child = desk
-        .command()
-        .args("extract x.edgepkg --docker-archive -".split(' '))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    drop(child.stdout.take());
-    let ran = Ran::of(&child.wait_with_output().expect("it ends"));
-    let ran = ran.refused("build.output_failed", 1);
-    assert!(
-        ran.stderr.contains("the program behind the pipe"),
-        "{}",
-        ran.stderr
-    );
 }
