@@ -3,6 +3,7 @@
 mod failures;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 
 use edgepkg::Digest;
@@ -237,6 +238,46 @@ fn the_way_back_gives_the_same_package() {
         said.starts_with("standard output: docker-archive"),
         "{said}"
     );
+}
+
+/// One image under two names: its blobs are written once, and both names lead to it.
+#[test]
+fn an_image_may_have_two_names() {
+    let desk = Desk::new();
+    let [(file, image), ..] = images();
+    let archive = TestArchive::of(std::slice::from_ref(&image), Layout::Old, Stored::Plain);
+    desk.write_archive(file, &archive);
+    let mut text = String::from("package_version = \"1.1.0\"\n");
+    for (service, reference) in [("web", WEB), ("api", API)] {
+        let _ = write!(
+            text,
+            "
+            [[images]]
+            source = \"docker-archive:{file}\"
+            reference = \"{reference}\"
+            platform = \"linux/amd64\"
+            [[services]]
+            service = \"{service}\"
+            service_revision = \"r1\"
+            image = \"{reference}\""
+        );
+    }
+    desk.write("caisson.toml", text);
+    desk.run("build -f caisson.toml -o x.edgepkg").succeeded();
+    for output in ["--docker-archive", "--oci-archive"] {
+        desk.run(&format!("extract x.edgepkg {output} x.tar --force"))
+            .succeeded();
+        let (files, _) = untar(&desk.read("x.tar"));
+        let index = json_in(&files, "index.json");
+        let named = index["manifests"].as_array().expect("manifests");
+        assert_eq!(named.len(), 2);
+        assert_eq!(named[0]["digest"], named[1]["digest"]);
+        assert_whole(
+            &files,
+            &json_in(&files, &path_of(&named[0]["digest"])),
+            &image,
+        );
+    }
 }
 
 /// A wrong choice must be answered with the right ones.
