@@ -7,7 +7,7 @@
 //! reader refuses.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Seek as _, Write};
+use std::io::{self, Write};
 use std::thread;
 
 use edgepkg::manifest::{Manifest, Service};
@@ -19,12 +19,11 @@ use edgepkg::{Digest, PackageError, platform};
 use crate::describe::PackageFacts;
 use crate::error::{Code, PackError, Result};
 use crate::layers::pack_layers;
-use crate::output::PartFile;
+use crate::output::package::PackageOutput;
 use crate::progress::Watch;
 use crate::reference;
 use crate::request::{BuildRequest, ImageRequest};
 use crate::source::{SourceImage, SourceLayer};
-use crate::verify::{Depth, check_file};
 
 /// Builds the package that is asked for.
 ///
@@ -38,7 +37,7 @@ pub fn build(request: &BuildRequest, watch: &mut Watch) -> Result<PackageFacts> 
             "a package needs at least one image and one service",
         ));
     }
-    let output = PartFile::create(&request.output, request.force)?;
+    let mut output = PackageOutput::create(&request.output, request.split, request.force)?;
     let mut images = Vec::new();
     for image in &request.images {
         images.push(NamedImage::open(image)?);
@@ -50,11 +49,15 @@ pub fn build(request: &BuildRequest, watch: &mut Watch) -> Result<PackageFacts> 
     foreseen.manifest().map_err(refused)?;
 
     let layers = distinct_layers(&images).cloned().collect();
-    let packed = pack_layers(layers, request.compression, output.folder(), watch)?;
+    let folder = output.folder();
+    let packed = pack_layers(layers, request.compression, request.split, folder, watch)?;
     let draft = with_layers(&draft, &images, &packed);
-    let written = write(&draft, &output, watch)?;
-    let facts = check_and_sync(&written, &output, watch)?;
-    output.publish()?;
+    if let Some(split) = request.split {
+        split.check(draft.file_bytes().map_err(refused)?)?;
+    }
+    let written = write(&draft, &mut output, watch)?;
+    let mut facts = check_and_sync(&written, &mut output, watch)?;
+    output.publish(&request.output, &mut facts)?;
     Ok(facts)
 }
 
@@ -216,16 +219,13 @@ fn placeholders(images: &[NamedImage]) -> BTreeMap<Digest, LayerDraft> {
     distinct_layers(images).map(stand_in).collect()
 }
 
-fn write(draft: &PackageDraft, output: &PartFile, watch: &mut Watch) -> Result<Manifest> {
+fn write(draft: &PackageDraft, output: &mut PackageOutput, watch: &mut Watch) -> Result<Manifest> {
     let blobs = draft.images.iter().flat_map(|image| &image.layers);
     watch.begin("writing", blobs.map(|layer| layer.blob.sum.size).sum());
-    let failed = |error: &io::Error| PackError::output(error, output.part_path());
-    let mut out = Watched {
-        file: output.file(),
-        watch,
-    };
+    let mut out = Watched { output, watch };
     let written = write_package(draft, &mut out, &mut |_, _| {});
     watch.end();
+    let failed = |error: &io::Error| PackError::output(error, output.part_path());
     written.map_err(|error| match error {
         WriteError::Rules(error) => refused(error),
         WriteError::Source { error, .. } | WriteError::Sink(error) => {
@@ -242,19 +242,15 @@ fn write(draft: &PackageDraft, output: &PartFile, watch: &mut Watch) -> Result<M
 /// Reads what was written with the device's reader, while the disk is kept busy.
 fn check_and_sync(
     written: &Manifest,
-    output: &PartFile,
+    output: &mut PackageOutput,
     watch: &mut Watch,
 ) -> Result<PackageFacts> {
-    let mut file = output.file();
+    let sync = output.sync();
+    let output = &*output;
     let failed = |error: io::Error| PackError::output(&error, output.part_path());
-    file.rewind().map_err(failed)?;
-    let size = file.metadata().map_err(failed)?.len();
-    let (checked, synced) = thread::scope(|scope| {
-        let syncing = scope.spawn(|| output.file().sync_all());
-        let checked = check_file(file, Some(size), Depth::File, watch);
-        let synced = syncing.join().expect("the syncing thread does not panic");
-        (checked, synced)
-    });
+    let syncing = thread::spawn(sync.map_err(failed)?);
+    let checked = output.check(watch);
+    let synced = syncing.join().expect("the syncing thread does not panic");
     let self_check = |found: String| {
         PackError::new(
             Code::SelfCheckFailed,
@@ -281,16 +277,16 @@ fn refused(error: PackageError) -> PackError {
 
 /// The output, with progress and the possibility to stop.
 struct Watched<'a> {
-    file: &'a std::fs::File,
+    output: &'a mut PackageOutput,
     watch: &'a mut Watch,
 }
 
 impl Write for Watched<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.watch
-            .advance(bytes.len() as u64)
-            .map_err(PackError::into_io)?;
-        self.file.write(bytes)
+        let count = self.output.write(bytes)?;
+        let advanced = self.watch.advance(count as u64);
+        advanced.map_err(PackError::into_io)?;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

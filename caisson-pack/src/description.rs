@@ -13,6 +13,7 @@ use edgepkg::manifest::Compatibility;
 use serde::Deserialize;
 
 use crate::error::{Code, PackError, Result};
+use crate::output::split::PartSize;
 use crate::request::{ImageRequest, ServiceRequest};
 use crate::source::SourceSpec;
 
@@ -32,6 +33,8 @@ pub struct Description {
     pub release: Option<u64>,
     /// `level`.
     pub level: Option<i32>,
+    /// `split`.
+    pub split: Option<PartSize>,
     /// `live_names`.
     pub live_names: bool,
     /// `[compatibility]`.
@@ -46,6 +49,7 @@ struct Raw {
     package_version: Option<String>,
     release: Option<u64>,
     level: Option<i32>,
+    split: Option<String>,
     #[serde(default)]
     live_names: bool,
     #[serde(default)]
@@ -140,6 +144,12 @@ impl Description {
             package_version: raw.package_version,
             release: raw.release,
             level: raw.level,
+            split: match raw.split {
+                Some(size) => Some(size.parse().map_err(|error: PackError| {
+                    error.at(format!("{}, `split`", path.display()))
+                })?),
+                None => None,
+            },
             live_names: raw.live_names,
             compatibility: Compatibility {
                 min_updater_version: raw.compatibility.min_updater_version,

@@ -168,6 +168,9 @@ codes! {
     /// No room for the output.
     NoSpace = "build.no_space", NoSpace,
         "free some room: a build needs twice the size of the package beside the output";
+    /// The package needs more parts than there are names for.
+    PartsTooMany = "build.parts_too_many", Usage,
+        "split it into larger parts";
     /// The package has no image of the wanted name or platform.
     ExtractImageNotFound = "extract.image_not_found", Usage,
         "choose one of the package's images; `caisson-pack inspect` shows them";

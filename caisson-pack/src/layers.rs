@@ -23,6 +23,7 @@ use edgepkg::writer::LayerDraft;
 
 use crate::compress::{Compression, pack_layer};
 use crate::error::{Code, PackError, Result};
+use crate::output::split::PartSize;
 use crate::progress::Watch;
 use crate::source::SourceLayer;
 
@@ -33,18 +34,20 @@ const TICK: Duration = Duration::from_millis(100);
 /// `folder`, and gives them by their diff id.
 ///
 /// # Errors
-/// Those of the sources, `build.output_failed`, `build.no_space`, and
+/// Those of the sources, `build.output_failed`, `build.no_space`,
+/// `build.parts_too_many` if the layers alone don't fit into `split`, and
 /// `build.interrupted`, which does not wait for what zstd has at hand: its threads
 /// end by themselves, or with the process.
 pub fn pack_layers(
     layers: Vec<SourceLayer>,
     compression: Compression,
+    split: Option<PartSize>,
     folder: &Path,
     watch: &mut Watch,
 ) -> Result<BTreeMap<Digest, LayerDraft>> {
     let mut pool = Pool::new(layers, compression, folder);
     watch.begin("compressing", pool.shared.total.load(Ordering::Relaxed));
-    let packed = pool.run(watch);
+    let packed = pool.run(split, watch);
     if packed.is_err() {
         pool.shared.fail(0);
     }
@@ -158,13 +161,22 @@ impl Pool {
         }
     }
 
-    fn run(&mut self, watch: &mut Watch) -> Result<BTreeMap<Digest, LayerDraft>> {
+    fn run(
+        &mut self,
+        split: Option<PartSize>,
+        watch: &mut Watch,
+    ) -> Result<BTreeMap<Digest, LayerDraft>> {
         let mut packed = BTreeMap::new();
+        let mut packed_bytes = 0;
         let mut failed = BTreeMap::new();
         while self.begin_what_fits() {
             if let Some((number, result)) = self.next_ended()? {
                 match result {
                     Ok(Some(draft)) => {
+                        packed_bytes += draft.blob.sum.size;
+                        if let Some(split) = split {
+                            split.check(packed_bytes)?;
+                        }
                         packed.insert(draft.diff_id, draft);
                     }
                     Ok(None) => {}

@@ -11,6 +11,7 @@ use edgepkg::manifest::Compatibility;
 
 use crate::compress::{Compression, LEVEL_DEFAULT, LEVEL_MAX, LEVEL_MIN, THREADS_MAX};
 use crate::error::{Code, PackError, Result};
+use crate::output::split::PartSize;
 use crate::source::SourceSpec;
 
 /// Everything that decides a package, and where it goes.
@@ -36,6 +37,8 @@ pub struct BuildRequest {
     pub epoch: Option<u64>,
     /// The package file.
     pub output: PathBuf,
+    /// Cut the package into parts of this size.
+    pub split: Option<PartSize>,
     /// Replace the package file if it exists.
     pub force: bool,
 }

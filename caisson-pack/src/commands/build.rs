@@ -28,6 +28,7 @@ A caisson.toml (paths are relative to it, unknown keys are refused):
   package_version = \"1.1.0\"            # or --package-version
   release = 7                          # optional counter
   level = 9                            # optional
+  split = \"fat32\"                      # optional, as --split
   live_names = false                   # optional
 
   [compatibility]                      # optional
@@ -53,7 +54,8 @@ Names are written out in full, as Docker means them: `web` becomes
 The package's bytes depend on the images, these settings and the version of
 caisson-pack, and on nothing else. Its date is SOURCE_DATE_EPOCH, else that of
 the newest image. While it runs, a build needs twice the package's size beside
-the output.";
+the output. Parts of a split package lie in one folder and are read by the name of
+the first; `cat` joins them too.";
 
 /// Flags of `build`.
 #[derive(Args, Debug)]
@@ -118,6 +120,12 @@ pub struct BuildArgs {
     #[arg(long, value_name = "NUMBER")]
     pub threads: Option<u32>,
 
+    /// Cut the package into parts of this size, FILE.001, FILE.002, ...: a number of
+    /// B, kB, KiB, MB, MiB, GB or GiB, such as 700MiB, or fat32, the most that
+    /// FAT32 holds
+    #[arg(long, value_name = "SIZE")]
+    pub split: Option<String>,
+
     /// The package file to write
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: PathBuf,
@@ -140,9 +148,12 @@ impl BuildArgs {
     /// Runs the command.
     pub(crate) fn run(&self, watch: &mut Watch) -> Result<()> {
         let facts = build(&build_request(self)?, watch)?;
-        print(self.json, &facts.json("built", &self.output), || {
-            let headline = facts.headline(&self.output);
-            format!("{headline}\n{}", facts.services_and_images())
+        // A split package is named by its first part.
+        let path = facts.parts.first().map_or(&self.output, |(path, _)| path);
+        print(self.json, &facts.json("built", path), || {
+            let headline = facts.headline(path);
+            let parts = facts.parts_in_words();
+            format!("{headline}\n{parts}{}", facts.services_and_images())
         });
         Ok(())
     }
@@ -183,6 +194,10 @@ fn build_request(args: &BuildArgs) -> Result<BuildRequest> {
         live_names: args.live_names || description.live_names,
         compression: Compression::at_level(args.level.or(description.level), args.threads)?,
         epoch,
+        split: match &args.split {
+            Some(size) => Some(size.parse()?),
+            None => description.split,
+        },
         output: args.output.clone(),
         force: args.force,
     })

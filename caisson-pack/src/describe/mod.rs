@@ -94,6 +94,17 @@ impl PackageFacts {
         table::of(self, path)
     }
 
+    /// One line for each part of a split package.
+    pub fn parts_in_words(&self) -> String {
+        let mut text = String::new();
+        for (path, bytes) in &self.parts {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            let name = for_terminal(&name.to_string_lossy());
+            let _ = writeln!(text, "part {name}: {}", size(*bytes));
+        }
+        text
+    }
+
     /// A short account of a build: one line for each service and image.
     pub fn services_and_images(&self) -> String {
         let mut text = format!("manifest {}\n", self.manifest_digest);

@@ -35,6 +35,7 @@ fn request(folder: &Path) -> BuildRequest {
             threads: 1,
         },
         epoch: Some(0),
+        split: None,
         output: folder.join("x.edgepkg"),
         force: true,
     }

@@ -10,5 +10,7 @@ mod diff;
 mod extract;
 mod hostile;
 mod inspect;
+mod many_layers;
 mod output;
 mod program;
+mod split;

@@ -29,13 +29,13 @@ fn a_file_is_replaced_only_by_force() {
         .refused("build.output_failed", 1);
 }
 
-fn long_build(desk: &Desk) -> std::process::Child {
+fn long_build(desk: &Desk, more: &str, part: &str) -> std::process::Child {
     let mut image = TestImage::named("web:1.1.0");
     image.layers.push(layer_of("data", &half_random(64 << 20)));
     let archive = TestArchive::of(&[image], Layout::Old, Stored::Plain);
     desk.write_archive("web.tar", &archive);
     let args = format!(
-        "build {SIMPLE} --image docker-archive:web.tar -o x.edgepkg --level 12 --threads 1"
+        "build {SIMPLE} --image docker-archive:web.tar -o x.edgepkg --level 12 --threads 1 {more}"
     );
     let child = desk
         .command()
@@ -45,7 +45,7 @@ fn long_build(desk: &Desk) -> std::process::Child {
         .spawn()
         .expect("the program starts");
     let deadline = Instant::now() + Duration::from_mins(1);
-    while !desk.path("x.edgepkg.part").exists() {
+    while !desk.path(part).exists() {
         assert!(Instant::now() < deadline, "the build did not begin");
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -55,9 +55,17 @@ fn long_build(desk: &Desk) -> std::process::Child {
 /// Ctrl-C and a pipeline's TERM must leave no file, and say so.
 #[test]
 fn a_signal_leaves_no_file() {
-    for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
+    for (signal, more, part) in [
+        (rustix::process::Signal::INT, "", "x.edgepkg.part"),
+        (rustix::process::Signal::TERM, "", "x.edgepkg.part"),
+        (
+            rustix::process::Signal::TERM,
+            "--split 1MiB",
+            "x.edgepkg.001.part",
+        ),
+    ] {
         let desk = Desk::new();
-        let child = long_build(&desk);
+        let child = long_build(&desk, more, part);
         std::thread::sleep(Duration::from_millis(200));
         let id = i32::try_from(child.id()).expect("a process id");
         let id = rustix::process::Pid::from_raw(id).expect("a process id");
@@ -72,7 +80,7 @@ fn a_signal_leaves_no_file() {
 #[test]
 fn a_second_build_waits_its_turn() {
     let desk = Desk::new();
-    let mut child = long_build(&desk);
+    let mut child = long_build(&desk, "", "x.edgepkg.part");
     desk.write_archive("small.tar", &TestArchive::simple());
     desk.build("docker-archive:small.tar", "-o x.edgepkg")
         .refused("build.output_busy", 2);

@@ -10,7 +10,7 @@ use crate::limits::CHUNK_BYTES;
 /// Opens a blob's bytes from the beginning; called once or more.
 pub type Opener = Arc<dyn Fn() -> io::Result<Box<dyn Read>> + Send + Sync>;
 
-/// Size and digests of a blob.
+/// Size and digests of a blob, all of the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobSum {
     /// Digest of the whole.
@@ -26,11 +26,8 @@ pub struct BlobSum {
 #[derive(Debug, Default)]
 pub struct BlobHasher {
     whole: Hasher,
-    chunk: Hasher,
-    /// Bytes in the chunk that is not complete.
-    chunk_bytes: u64,
+    chunks: ChunkHasher,
     size: u64,
-    chunks: Vec<Digest>,
 }
 
 impl BlobHasher {
@@ -40,9 +37,33 @@ impl BlobHasher {
     }
 
     /// Takes in more bytes.
-    pub fn update(&mut self, mut bytes: &[u8]) {
+    pub fn update(&mut self, bytes: &[u8]) {
         self.whole.update(bytes);
         self.size += bytes.len() as u64;
+        self.chunks.update(bytes);
+    }
+
+    /// The sum of all bytes taken in.
+    pub fn finish(self) -> BlobSum {
+        BlobSum {
+            digest: self.whole.finish(),
+            size: self.size,
+            chunks: self.chunks.finish(),
+        }
+    }
+}
+
+/// Computes the digests of a blob's chunks alone.
+#[derive(Debug, Default)]
+pub(super) struct ChunkHasher {
+    chunk: Hasher,
+    /// Bytes in the chunk that is not complete.
+    chunk_bytes: u64,
+    chunks: Vec<Digest>,
+}
+
+impl ChunkHasher {
+    pub(super) fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let room = CHUNK_BYTES - self.chunk_bytes;
             let take = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
@@ -56,16 +77,11 @@ impl BlobHasher {
         }
     }
 
-    /// The sum of all bytes taken in.
-    pub fn finish(mut self) -> BlobSum {
+    pub(super) fn finish(mut self) -> Vec<Digest> {
         if self.chunk_bytes > 0 {
             self.end_chunk();
         }
-        BlobSum {
-            digest: self.whole.finish(),
-            size: self.size,
-            chunks: self.chunks,
-        }
+        self.chunks
     }
 
     fn end_chunk(&mut self) {

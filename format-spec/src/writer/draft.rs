@@ -10,6 +10,7 @@ use crate::manifest::{
     Chunks, Compatibility, Entry, FILES, FORMAT_VERSION, Image, Layer, Manifest,
     PACKAGE_TYPE_SERVICE, Service, blob_path,
 };
+use crate::reader::file_bytes;
 
 /// Everything the writer needs to know before it writes the first byte.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +84,16 @@ impl PackageDraft {
     /// What [`Manifest::check`] finds.
     pub fn manifest(&self) -> Result<Manifest, PackageError> {
         self.plan().map(|plan| plan.manifest)
+    }
+
+    /// Size of the file this draft leads to, in bytes.
+    ///
+    /// # Errors
+    /// As [`PackageDraft::manifest`].
+    pub fn file_bytes(&self) -> Result<u64, PackageError> {
+        let manifest = self.manifest()?;
+        let manifest_bytes = manifest.emit().len() as u64;
+        Ok(file_bytes(&manifest, manifest_bytes))
     }
 
     pub(super) fn plan(&self) -> Result<Plan, PackageError> {

@@ -4,6 +4,11 @@
 //! Two builds of one output at the same time: the second is refused, by a lock
 //! on the part file. A part file that a killed build left behind has no lock
 //! and is written over.
+//!
+//! [`split`] writes one package into several such files.
+
+pub mod package;
+pub mod split;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -16,13 +21,23 @@ use rustix::io::Errno;
 
 use crate::error::{Code, PackError, Result};
 
+/// What follows the name of a file that is being written.
+const PART_SUFFIX: &str = ".part";
+
 /// An output that is not there yet. Dropped before [`PartFile::publish`], it
 /// leaves no file.
 #[derive(Debug)]
 pub struct PartFile {
+    name: PartName,
+    file: File,
+}
+
+/// The two names of an output: the one it has while it is written, and its own.
+/// Dropped before it was renamed, it leaves no file.
+#[derive(Debug)]
+struct PartName {
     path: PathBuf,
     part: PathBuf,
-    file: File,
     replace: bool,
     published: bool,
 }
@@ -36,7 +51,7 @@ impl PartFile {
     pub fn create(path: &Path, replace: bool) -> Result<Self> {
         refuse_existing(path, replace)?;
         let mut part = OsString::from(path);
-        part.push(".part");
+        part.push(PART_SUFFIX);
         let part = PathBuf::from(part);
         let failed = |error: io::Error| PackError::output(&error, &part);
         let file = OpenOptions::new()
@@ -53,18 +68,18 @@ impl PartFile {
         }
         // Only now: before the lock it may have been somebody else's work.
         file.set_len(0).map_err(failed)?;
-        Ok(Self {
+        let name = PartName {
             path: path.to_owned(),
             part,
-            file,
             replace,
             published: false,
-        })
+        };
+        Ok(Self { name, file })
     }
 
     /// The folder of the output, where temporary files go too.
     pub fn folder(&self) -> &Path {
-        folder_of(&self.path)
+        folder_of(&self.name.path)
     }
 
     /// The part file.
@@ -74,7 +89,7 @@ impl PartFile {
 
     /// The path of the part file.
     pub fn part_path(&self) -> &Path {
-        &self.part
+        &self.name.part
     }
 
     /// Gives the file, which the caller has synced, its name, and makes that
@@ -83,6 +98,13 @@ impl PartFile {
     /// # Errors
     /// As [`PartFile::create`].
     pub fn publish(mut self) -> Result<()> {
+        self.name.rename()?;
+        sync_folder(&self.name.path)
+    }
+}
+
+impl PartName {
+    fn rename(&mut self) -> Result<()> {
         let failed = |error: io::Error| PackError::output(&error, &self.path);
         let flags = if self.replace {
             RenameFlags::empty()
@@ -100,19 +122,24 @@ impl PartFile {
             Err(error) => return Err(failed(error.into())),
         }
         self.published = true;
-        File::open(self.folder())
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)
+        Ok(())
     }
 }
 
-impl Drop for PartFile {
+impl Drop for PartName {
     fn drop(&mut self) {
         if !self.published {
             // It is an error's way out already; that error counts.
             let _ = fs::remove_file(&self.part);
         }
     }
+}
+
+/// Makes the names in the folder of `path` durable.
+fn sync_folder(path: &Path) -> Result<()> {
+    File::open(folder_of(path))
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| PackError::output(&error, path))
 }
 
 fn refuse_existing(path: &Path, replace: bool) -> Result<()> {
