@@ -90,7 +90,7 @@ impl FromStr for PartSize {
         } else {
             let digits = text.bytes().take_while(u8::is_ascii_digit).count();
             let (number, unit) = text.split_at(digits);
-            let unit = UNITS.iter().find(|(name, _)| *name == unit.trim_start());
+            let unit = UNITS.iter().find(|(name, _)| *name == unit);
             let number = number.parse::<u64>().ok();
             number
                 .zip(unit)
@@ -322,7 +322,7 @@ mod tests {
             ("fat32", 4_294_966_784),
             ("1048576B", 1 << 20),
             ("1MiB", 1 << 20),
-            ("2000 kB", 2_000_000),
+            ("2000kB", 2_000_000),
             ("2048KiB", 2 << 20),
             ("700MB", 700_000_000),
             ("4GB", 4_000_000_000),
@@ -343,6 +343,7 @@ mod tests {
             "+1GiB",
             "1.5GiB",
             "GiB",
+            "1 GiB",
             "1GiBB",
             " 1GiB",
             "99999999999GiB",

@@ -16,6 +16,7 @@ const NAME: &str = "caisson.schema.json";
 const SOUND: &str = r#"package_version = "1.1.0"
 release = 7
 level = 3
+split = "fat32"
 live_names = false
 [compatibility]
 min_updater_version = "0.2.0"
