@@ -24,6 +24,20 @@ fn the_committed_vectors_are_those_that_are_made() {
     );
 }
 
+/// A testkit that asks the reader or the writer what is right would confirm their
+/// mistakes.
+#[test]
+fn the_testkit_shares_no_code_with_what_it_tests() {
+    let (_, dependencies) = include_str!("../Cargo.toml")
+        .split_once("\n[dependencies]\n")
+        .expect("a list of dependencies");
+    let names = dependencies
+        .lines()
+        .filter_map(|line| line.split_once(" = "));
+    let names: Vec<&str> = names.map(|(name, _)| name).collect();
+    assert_eq!(names, ["serde_json", "sha2"]);
+}
+
 /// Two vectors for one defect would be counted as two.
 #[test]
 fn no_two_vectors_are_alike() {
