@@ -4,6 +4,7 @@
 #   20.10        Docker 20.10 as Debian 12 (or Ubuntu 22.04) packages it; default
 #   newest       the newest Docker of a newer release that runs on this machine
 #   skopeo       this release's skopeo
+#   faketime     this release's libfaketime, which shows a program another clock
 #   podman       a root file system with the newest Podman of a newer release
 #   podman-4.3   a root file system with Debian 12's Podman
 #
@@ -14,15 +15,15 @@ set -eu
 PATH=$PATH:/usr/sbin:/sbin
 
 here=$(cd "$(dirname "$0")" && pwd)
-dest=${1:?usage: fetch.sh DEST [20.10|newest|skopeo|podman|podman-4.3]}
+dest=${1:?usage: fetch.sh DEST [20.10|newest|skopeo|faketime|podman|podman-4.3]}
 wanted=${2:-20.10}
 
 say() { echo "fetch.sh: $*" >&2; }
 die() { say "$1"; say "next: $2"; exit 1; }
 
 case $wanted in
-20.10 | newest | skopeo | podman | podman-4.3) ;;
-*) die "\`$wanted\` is not known here" "20.10, newest, skopeo, podman or podman-4.3" ;;
+20.10 | newest | skopeo | faketime | podman | podman-4.3) ;;
+*) die "\`$wanted\` is not known here" "20.10, newest, skopeo, faketime, podman or podman-4.3" ;;
 esac
 
 for tool in apt-get apt-cache dpkg-deb flock ldd; do
@@ -107,14 +108,14 @@ docker_newest() {
     give_up "no newer Docker of $newer runs on this machine" "look at the words of apt above"
 }
 
-skopeo() {
-    if ! version=$(offered skopeo '') || [ -z "$version" ] || ! download skopeo; then
-        update_private "$VERSION_CODENAME" && version=$(offered skopeo '') && download skopeo ||
-            give_up "skopeo could not be downloaded with apt" "connect the machine to a package mirror"
+# Package $1 of this release, with the libraries of its file $2.
+own_package() {
+    if ! version=$(offered "$1" '') || [ -z "$version" ] || ! download "$1"; then
+        update_private "$VERSION_CODENAME" && version=$(offered "$1" '') && download "$1" ||
+            give_up "$1 could not be downloaded with apt" "connect the machine to a package mirror"
     fi
     unpack
-    add_libraries "$tree" usr/bin/skopeo ||
-        give_up "skopeo's libraries are not to be had" "apt-get install skopeo"
+    add_libraries "$tree" "$2" || give_up "libraries of $1 are not to be had" "apt-get install $1"
 }
 
 # A root file system: unpacked, no package's script has run in it.
@@ -148,7 +149,8 @@ podman_of() {
 case $wanted in
 20.10) docker_20 ;;
 newest) docker_newest ;;
-skopeo) skopeo ;;
+skopeo) own_package skopeo usr/bin/skopeo ;;
+faketime) own_package libfaketime "usr/lib/$(triplet)/faketime/libfaketimeMT.so.1" ;;
 podman) podman_of $newer ;;
 podman-4.3) podman_of $home ;;
 esac

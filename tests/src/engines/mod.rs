@@ -8,8 +8,8 @@ pub mod api;
 mod bridge;
 mod place;
 mod real;
-mod skopeo;
 mod smoke;
+mod tools;
 mod warden;
 
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ use rustix::process::geteuid;
 pub use api::EngineApi;
 pub use place::engines_dir;
 pub use real::{EngineKind, EngineOptions, RealEngine};
-pub use skopeo::skopeo;
 pub use smoke::answers;
+pub use tools::{faketime, skopeo};
 
 /// Names an engine that is already running: `unix:///path/to/docker.sock`.
 pub const ENGINE_VARIABLE: &str = "CAISSON_TEST_ENGINE";

@@ -1,6 +1,7 @@
-//! skopeo, which reads and writes archives without any engine.
+//! Programs of others that need no engine: skopeo, libfaketime.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -32,6 +33,19 @@ pub fn skopeo(arguments: &[impl AsRef<OsStr>]) -> Result<String> {
         String::from_utf8_lossy(&output.stderr).trim()
     );
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// A library that shows the program it is preloaded into the clock of `FAKETIME`.
+///
+/// # Errors
+/// If it can't be had.
+pub fn faketime() -> Result<PathBuf> {
+    let libraries = fetched("faketime")?.join("usr/lib");
+    let folders = std::fs::read_dir(libraries)?.filter_map(Result::ok);
+    folders
+        .map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"))
+        .find(|library| library.exists())
+        .context("libfaketime has no library")
 }
 
 fn on_path() -> bool {
