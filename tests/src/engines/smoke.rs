@@ -13,11 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Starts a container of `image` below `cgroup` and asks the service in it for its
 /// health, from inside: that needs no network of ours, and Podman's is its own. The
-/// container is removed again. Gives the container's environment.
+/// container is removed again. Gives the container's `Config`.
 ///
 /// # Errors
 /// With the engine's words, or if the service doesn't answer.
-pub fn answers(api: &EngineApi, cgroup: &str, image: &str) -> Result<Vec<String>> {
+pub fn answers(api: &EngineApi, cgroup: &str, image: &str) -> Result<Value> {
     let spec = json!({"Image": image, "HostConfig": {"CgroupParent": cgroup}});
     let created = api.post("/containers/create", Some(&spec))?;
     ensure!(created.status == 201, "create: {}", created.text());
@@ -32,7 +32,7 @@ pub fn answers(api: &EngineApi, cgroup: &str, image: &str) -> Result<Vec<String>
     Ok(seen)
 }
 
-fn started_and_asked(api: &EngineApi, id: &str) -> Result<Vec<String>> {
+fn started_and_asked(api: &EngineApi, id: &str) -> Result<Value> {
     let started = api.post(&format!("/containers/{id}/start"), None)?;
     ensure!(started.status == 204, "start: {}", started.text());
     let deadline = Instant::now() + PATIENCE;
@@ -45,8 +45,7 @@ fn started_and_asked(api: &EngineApi, id: &str) -> Result<Vec<String>> {
         std::thread::sleep(Duration::from_millis(50));
     }
     let shown = api.get_json(&format!("/containers/{id}/json"))?;
-    let env = shown["Config"]["Env"].as_array().into_iter().flatten();
-    Ok(env.filter_map(Value::as_str).map(str::to_owned).collect())
+    Ok(shown["Config"].clone())
 }
 
 fn exit_of_healthcheck(api: &EngineApi, id: &str) -> Result<i64> {

@@ -253,7 +253,7 @@ fn write_folder(folder: &Path, entries: &[(String, Vec<u8>)], form: Form) -> Res
         fs::create_dir_all(path.parent().context("a folder")?)?;
         fs::write(&path, bytes)?;
         if form.odd_attributes {
-            let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(86_400);
+            let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(24);
             File::options().write(true).open(&path)?.set_modified(old)?;
             // Only root may give files away; for others their own owner must do.
             let _ = std::os::unix::fs::chown(&path, Some(4711), Some(4712));

@@ -3,7 +3,7 @@
 //!
 //! Each cell of the matrix is one run of the real program in one surrounding on one
 //! kind of source; all digests are compared with the first. Two rows set
-//! SOURCE_DATE_EPOCH: they are equal to each other and differ from the rest, which
+//! `SOURCE_DATE_EPOCH`: they are equal to each other and differ from the rest, which
 //! shows that the comparison can fail.
 
 mod forms;
