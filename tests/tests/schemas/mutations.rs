@@ -144,6 +144,20 @@ const TEXTS: &[&str] = &[
     "docker-archive:a:@x",
     "docker-archive:a:b:c",
     "archive:a",
+    "fat32",
+    "FAT32",
+    "0MiB",
+    "1MiB",
+    "1MB",
+    "2MB",
+    "5 GB",
+    "5GB",
+    "5gb",
+    "700",
+    "999kB",
+    "5TiB",
+    "-5MiB",
+    "1.5GiB",
 ];
 
 /// The number at the end of a line such as `status = 204`, if it is one, replaced
