@@ -23,7 +23,7 @@ use crate::output::package::PackageOutput;
 use crate::progress::Watch;
 use crate::reference;
 use crate::request::{BuildRequest, ImageRequest};
-use crate::source::{SourceImage, SourceLayer};
+use crate::source::{Opening, SourceImage, SourceLayer};
 
 /// Builds the package that is asked for.
 ///
@@ -40,7 +40,12 @@ pub fn build(request: &BuildRequest, watch: &mut Watch) -> Result<PackageFacts> 
     let mut output = PackageOutput::create(&request.output, request.split, request.force)?;
     let mut images = Vec::new();
     for image in &request.images {
-        images.push(NamedImage::open(image)?);
+        let mut opening = Opening {
+            scratch: output.folder(),
+            engine: &request.engine,
+            watch,
+        };
+        images.extend(NamedImage::open(image, &mut opening)?);
     }
     // The order of flags must not show in the package.
     images.sort_by(|one, other| one.key().cmp(&other.key()));
@@ -68,32 +73,34 @@ struct NamedImage {
 }
 
 impl NamedImage {
-    fn open(request: &ImageRequest) -> Result<Self> {
-        let image = request.source.open()?;
-        let wanted = platform::normalize(&request.platform).ok_or_else(|| {
-            PackError::new(Code::Usage, "this is not a platform")
-                .found(&request.platform)
-                .wanted("os/architecture[/variant], such as linux/arm64")
-        })?;
-        if image.config.platform != wanted {
-            return Err(PackError::new(
-                Code::SourcePlatformMismatch,
-                "the image is for another platform",
-            )
-            .at(&image.place)
-            .found(&image.config.platform)
-            .wanted(wanted));
+    /// The images of a source, one for each platform that is asked for.
+    fn open(request: &ImageRequest, opening: &mut Opening) -> Result<Vec<Self>> {
+        let mut platforms = Vec::with_capacity(request.platforms.len());
+        for platform in &request.platforms {
+            platforms.push(normalized(platform)?);
         }
-        let reference = match &request.reference {
-            Some(given) => reference::qualify(given, "the build's flags or caisson.toml")?,
-            None => own_reference(&image)?,
-        };
-        Ok(Self { reference, image })
+        let images = request.source.open(&platforms, opening)?;
+        let named = images.into_iter().map(|image| {
+            let reference = match &request.reference {
+                Some(given) => reference::qualify(given, "the build's flags or caisson.toml")?,
+                None => own_reference(&image)?,
+            };
+            Ok(Self { reference, image })
+        });
+        named.collect()
     }
 
     fn key(&self) -> (&str, &str) {
         (&self.reference, &self.image.config.platform)
     }
+}
+
+fn normalized(platform: &str) -> Result<String> {
+    platform::normalize(platform).ok_or_else(|| {
+        PackError::new(Code::Usage, "this is not a platform")
+            .found(platform)
+            .wanted("os/architecture[/variant], such as linux/arm64")
+    })
 }
 
 /// The one name the image has in its source, in whatever forms.
@@ -116,7 +123,12 @@ fn own_reference(image: &SourceImage) -> Result<String> {
         .at(&image.place)
         .found(listed)),
         (None, _) => {
-            Err(PackError::new(Code::ReferenceMissing, "the image has no name").at(&image.place))
+            let error = PackError::new(Code::ReferenceMissing, "the image has no name");
+            Err(match &image.tag {
+                Some(tag) => error.found(format!("only a tag, `{tag}`")),
+                None => error,
+            }
+            .at(&image.place))
         }
     }
 }

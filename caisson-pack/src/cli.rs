@@ -18,6 +18,7 @@ Exit codes:
    4  diff --exit-code: the packages differ
   10  a package or an image source was rejected
   13  not enough space
+  20  the container engine of docker-daemon: can't be used
 Errors have a code (error[source.truncated]: ...); ERRORS.md explains each.";
 
 /// Packs container images and the services they run into one file that a device

@@ -72,7 +72,8 @@ struct RawCompatibility {
 struct RawImage {
     source: String,
     reference: Option<String>,
-    platform: String,
+    platform: Option<String>,
+    platforms: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -81,6 +82,30 @@ struct RawService {
     service: String,
     service_revision: String,
     image: Option<String>,
+}
+
+impl RawImage {
+    fn request(self, folder: &Path) -> Result<ImageRequest> {
+        let source = SourceSpec::parse(&self.source, folder)?;
+        let platforms = match (self.platform, self.platforms) {
+            (Some(platform), None) => vec![platform],
+            (None, Some(platforms)) if !platforms.is_empty() => platforms,
+            (None, None) if source.names_its_platform() => Vec::new(),
+            (platform, _) => {
+                let found = if platform.is_some() { "both" } else { "none" };
+                return Err(PackError::new(
+                    Code::DescriptionInvalid,
+                    "an image needs `platform` or `platforms`, and not both",
+                )
+                .found(format!("{found}, for {}", self.source)));
+            }
+        };
+        Ok(ImageRequest {
+            source,
+            reference: self.reference,
+            platforms,
+        })
+    }
 }
 
 impl Description {
@@ -119,17 +144,8 @@ impl Description {
             .at(format!("{}, line {line}", path.display()))
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let images: Result<Vec<_>> = raw
-            .images
-            .into_iter()
-            .map(|image| {
-                Ok(ImageRequest {
-                    source: SourceSpec::parse(&image.source, folder)?,
-                    reference: image.reference,
-                    platform: image.platform,
-                })
-            })
-            .collect();
+        let images = raw.images.into_iter().map(|image| image.request(folder));
+        let images: Result<Vec<_>> = images.collect();
         let services = raw.services.into_iter().map(|service| ServiceRequest {
             service: service.service,
             service_revision: service.service_revision,
@@ -163,6 +179,7 @@ impl Description {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Which;
 
     const SOUND: &str = r#"
 package_version = "1.1.0"
@@ -181,8 +198,11 @@ service_revision = "r1"
     fn paths_are_relative_to_the_file() {
         let description = Description::parse(SOUND, Path::new("ci/caisson.toml")).expect("sound");
         assert_eq!(
-            description.images[0].source.path,
-            Path::new("ci/out/web-amd64.tar")
+            description.images[0].source,
+            SourceSpec::DockerArchive {
+                path: "ci/out/web-amd64.tar".into(),
+                which: Which::Only,
+            }
         );
         assert_eq!(description.services[0].image, None);
     }

@@ -48,7 +48,7 @@ macro_rules! codes {
             }
 
             /// What to do next, where the place of the error has no better advice.
-            fn advice(self) -> &'static str {
+            pub(crate) fn advice(self) -> &'static str {
                 match self {
                     Self::Package(edgepkg::Code::ReadFailed) => {
                         "check the disk the package is on"
@@ -77,19 +77,19 @@ codes! {
         "see `caisson-pack help build` for the keys of caisson.toml";
     /// The kind of an image source is not known.
     SourceUnknown = "usage.source_unknown", Usage,
-        "write the source as docker-archive:FILE or docker-archive:FILE:REFERENCE";
+        "see `caisson-pack help build` for the kinds of sources";
     /// `SOURCE_DATE_EPOCH` is not a number of seconds.
     EpochInvalid = "usage.epoch_invalid", Usage,
         "set SOURCE_DATE_EPOCH to whole seconds since 1970, or unset it";
     /// The images given by flags don't fit one service.
     ImagesConflict = "usage.images_conflict", Usage,
         "describe several services or references in a caisson.toml and use `build -f`";
-    /// The source's file is a whole compressed archive.
+    /// The source is compressed as a whole, in a way that can't be unpacked.
     SourceCompressed = "source.compressed", Rejected,
-        "unpack it first, for example with `gunzip`; the layers inside may stay compressed";
+        "unpack it first, or compress it with gzip or zstd";
     /// The source's file is not a tar.
     SourceNotTar = "source.not_a_tar", Rejected,
-        "make the file with `docker save -o FILE IMAGE`";
+        "make the file with `docker save -o FILE IMAGE`, or name another kind of source";
     /// The source's file ends too early.
     SourceTruncated = "source.truncated", Rejected,
         "copy or save the image again; the file is incomplete";
@@ -108,22 +108,25 @@ codes! {
     /// A link of the archive that leads outside, nowhere or round in circles.
     SourceLinkRefused = "source.link_refused", Rejected,
         "save the image again with a known tool";
-    /// The archive has no `manifest.json`.
+    /// The source does not have the file that says what is in it.
     SourceManifestMissing = "source.manifest_missing", Rejected,
         "make the file with `docker save`; `docker export` writes no image";
-    /// `manifest.json` can't be understood.
+    /// A manifest or index of the source can't be understood, or contradicts itself.
     SourceManifestInvalid = "source.manifest_invalid", Rejected,
         "save the image again with a known tool";
-    /// A file that `manifest.json` names is not in the archive.
+    /// A file that a manifest names is not in the source.
     SourceBlobMissing = "source.blob_missing", Rejected,
-        "save the image again; the archive is incomplete";
+        "save the image again; the source is incomplete";
+    /// A file does not have the size that the manifest promises.
+    SourceBlobSizeMismatch = "source.blob_size_mismatch", Rejected,
+        "copy or save the image again; the file is damaged";
     /// Stored bytes don't have the digest that names them.
     SourceBlobDigestMismatch = "source.blob_digest_mismatch", Rejected,
         "copy or save the image again; the file is damaged";
     /// The image's config can't be understood.
     SourceConfigInvalid = "source.config_invalid", Rejected,
         "build the image again with a known tool";
-    /// The archive and the config name different numbers of layers.
+    /// The source and the config name different numbers of layers.
     SourceLayerCount = "source.layer_count_mismatch", Rejected,
         "save the image again; the archive mixes two images";
     /// The config's history names more layers than there are.
@@ -131,6 +134,12 @@ codes! {
         "build the image again; engines refuse such a config";
     /// A layer is compressed in a way this program does not read.
     SourceLayerEncoding = "source.layer_encoding", Rejected,
+        "save the image with plain, gzip or zstd layers";
+    /// A layer may only be had from a server.
+    SourceLayerForeign = "source.layer_foreign", Rejected,
+        "build the image on a base whose layers may be passed on";
+    /// A layer is of a kind this program does not know.
+    SourceMediaTypeUnknown = "source.media_type_unknown", Rejected,
         "save the image with plain, gzip or zstd layers";
     /// A compressed layer can't be unpacked.
     SourceLayerDamaged = "source.layer_damaged", Rejected,
@@ -141,12 +150,18 @@ codes! {
     /// The image is for another platform than the one asked for.
     SourcePlatformMismatch = "source.platform_mismatch", Rejected,
         "save the image for the wanted platform, or correct the platform";
-    /// The archive has no image of the wanted name.
+    /// The source has no image of the wanted name.
     ImageNotFound = "source.image_not_found", Usage,
-        "choose one of the names in the archive";
-    /// The archive has several images and none was chosen.
+        "choose one of the names in the source";
+    /// The source has several images and none was chosen.
     ImageAmbiguous = "source.image_ambiguous", Usage,
-        "choose one: docker-archive:FILE:REFERENCE, or docker-archive:FILE:@NUMBER";
+        "choose one: a name or @NUMBER behind the file, such as docker-archive:FILE:REFERENCE";
+    /// No container engine was found or may be used.
+    EngineUnreachable = "engine.unreachable", Engine,
+        "start the engine, or name its socket with --engine";
+    /// The container engine refused, or its answer broke off.
+    EngineFailed = "engine.failed", Engine,
+        "see the engine's log, or save the image with `docker save` and pack the file";
     /// The image has no name and none was given.
     ReferenceMissing = "build.reference_missing", Usage,
         "name the image with --reference or `reference = ` in caisson.toml";
@@ -202,6 +217,8 @@ pub enum Exit {
     Rejected = 10,
     /// Not enough space.
     NoSpace = 13,
+    /// The container engine of `docker-daemon:`.
+    Engine = 20,
 }
 
 /// One error, whole. All texts are printable ASCII of bounded length.
@@ -335,7 +352,7 @@ mod tests {
         for text in texts {
             let (area, name) = text.split_once('.').expect("area and name");
             assert!(
-                ["internal", "usage", "source", "build", "extract"].contains(&area),
+                ["internal", "usage", "source", "engine", "build", "extract"].contains(&area),
                 "{text}"
             );
             assert!(

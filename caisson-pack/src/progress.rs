@@ -1,13 +1,15 @@
 //! What a person sees while they wait, and the check whether they stopped
 //! waiting: both happen at the same places, every mebibyte or so.
 //!
-//! On a terminal one line is drawn over and over; in a pipe nothing is said.
+//! On a terminal one line is drawn over and over; in a pipe only notes are said.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use edgepkg::error::printable;
 
 use crate::error::{Code, PackError, Result};
 
@@ -24,8 +26,11 @@ const LINE_WIDTH: usize = 78;
 #[derive(Debug)]
 pub struct Watch {
     terminal: bool,
+    /// Notes go to standard error; they are kept in any case.
+    speaks: bool,
     stop: Arc<AtomicBool>,
     phase: Option<Phase>,
+    notes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -42,17 +47,21 @@ impl Watch {
     pub fn new(stop: Arc<AtomicBool>) -> Self {
         Self {
             terminal: io::stderr().is_terminal(),
+            speaks: true,
             stop,
             phase: None,
+            notes: Vec::new(),
         }
     }
 
-    /// Draws nothing and can't be stopped: for programs that call this library.
+    /// Draws and says nothing and can't be stopped: for programs that call this library.
     pub fn silent() -> Self {
         Self {
             terminal: false,
+            speaks: false,
             stop: Arc::new(AtomicBool::new(false)),
             phase: None,
+            notes: Vec::new(),
         }
     }
 
@@ -106,6 +115,22 @@ impl Watch {
             eprint_quietly(&format!("\r{line:<LINE_WIDTH$}"));
         }
         Ok(())
+    }
+
+    /// Says something worth knowing that is no error, and keeps it for
+    /// [`Watch::take_notes`].
+    pub fn note(&mut self, text: &str) {
+        self.clear();
+        let text = printable(text);
+        if self.speaks {
+            eprint_quietly(&format!("note: {text}\n"));
+        }
+        self.notes.push(text);
+    }
+
+    /// What was noted so far, printable.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Ends the phase and takes its line away.

@@ -12,7 +12,7 @@ use edgepkg::manifest::Compatibility;
 use crate::compress::{Compression, LEVEL_DEFAULT, LEVEL_MAX, LEVEL_MIN, THREADS_MAX};
 use crate::error::{Code, PackError, Result};
 use crate::output::split::PartSize;
-use crate::source::SourceSpec;
+use crate::source::{EngineWish, SourceSpec};
 
 /// Everything that decides a package, and where it goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct BuildRequest {
     pub compression: Compression,
     /// Seconds since 1970 for every header, instead of the newest image's date.
     pub epoch: Option<u64>,
+    /// Which engine `docker-daemon:` means.
+    pub engine: EngineWish,
     /// The package file.
     pub output: PathBuf,
     /// Cut the package into parts of this size.
@@ -50,8 +52,9 @@ pub struct ImageRequest {
     pub source: SourceSpec,
     /// Its name in the package, instead of its name in the source.
     pub reference: Option<String>,
-    /// The platform it must be for.
-    pub platform: String,
+    /// The platforms that are taken of it, in any spelling; none only for a
+    /// package of version 1, which names its own.
+    pub platforms: Vec<String>,
 }
 
 /// One service that the package updates.

@@ -13,7 +13,7 @@ use crate::error::{Code, PackError, Result};
 use crate::progress::Watch;
 use crate::report::print;
 use crate::request::{BuildRequest, ImageRequest, ServiceRequest, parse_epoch};
-use crate::source::SourceSpec;
+use crate::source::{EngineWish, SourceSpec, Version1};
 
 pub(crate) const HELP: &str = "\
 Examples:
@@ -22,7 +22,21 @@ Examples:
       --service-revision r1 --platform linux/amd64 --package-version 1.1.0 \\
       -o web-1.1.0.edgepkg
 
+  caisson-pack build --image oci:out --platform linux/amd64 --platform linux/arm64 \\
+      -o web.edgepkg --service web --service-revision r1 --package-version 1.1.0
+
   caisson-pack build -f caisson.toml --package-version 1.1.0 -o site.edgepkg
+
+Sources of images:
+  docker-archive:FILE    what `docker save` writes, plain or compressed
+  oci-archive:FILE       an OCI image layout in one file, plain or compressed
+  oci:FOLDER             an OCI image layout; buildx writes both with --output
+  docker-daemon:IMAGE    an image of a running engine, by name or id
+  v1:FILE                a package of format version 1, to be built again; it
+                         names service, revision, platform and version itself
+Where a file or folder has several images, :REFERENCE or :@NUMBER behind it says
+which. Attestations and other manifests that are no image are passed over, with
+a note.
 
 A caisson.toml (paths are relative to it, unknown keys are refused):
   package_version = \"1.1.0\"            # or --package-version
@@ -38,10 +52,10 @@ A caisson.toml (paths are relative to it, unknown keys are refused):
   [notes]                              # optional, shown to people
   changelog = \"faster start\"
 
-  [[images]]                           # one per reference and platform
-  source = \"docker-archive:out/web-amd64.tar\"
-  reference = \"docker.io/library/web:1.1.0\"   # default: its name in the archive
-  platform = \"linux/amd64\"
+  [[images]]                           # one per source
+  source = \"docker-archive:out/web-amd64.tar\"   # or any other kind
+  reference = \"docker.io/library/web:1.1.0\"   # default: its name in the source
+  platform = \"linux/amd64\"           # or platforms = [\"linux/amd64\", ...]
 
   [[services]]
   service = \"web\"
@@ -54,7 +68,8 @@ Names are written out in full, as Docker means them: `web` becomes
 The package's bytes depend on the images, these settings and the version of
 caisson-pack, and on nothing else. Its date is SOURCE_DATE_EPOCH, else that of
 the newest image. While it runs, a build needs twice the package's size beside
-the output. Parts of a split package lie in one folder and are read by the name of
+the output, and for docker-daemon: and compressed archives the unpacked image's
+size as well. Parts of a split package lie in one folder and are read by the name of
 the first; `cat` joins them too.";
 
 /// Flags of `build`.
@@ -66,12 +81,14 @@ pub struct BuildArgs {
           required_unless_present = "image")]
     pub file: Option<PathBuf>,
 
-    /// An image, as docker-archive:FILE, docker-archive:FILE:REFERENCE or
-    /// docker-archive:FILE:@NUMBER; may be given once per platform
-    #[arg(long, value_name = "SOURCE", requires_all = ["service", "service_revision", "platform", "package_version"])]
+    /// An image: docker-archive:FILE, oci-archive:FILE or oci:FOLDER, each with
+    /// :REFERENCE or :@NUMBER behind it where there are several, docker-daemon:IMAGE,
+    /// or v1:FILE; may be given once per platform
+    #[arg(long, value_name = "SOURCE")]
     pub image: Vec<String>,
 
-    /// The platform each --image must be for, in the same order, such as linux/arm64
+    /// The platform to take of the --image, such as linux/arm64: one for each
+    /// --image in the same order, or several of a single --image
     #[arg(long, value_name = "PLATFORM")]
     pub platform: Vec<String>,
 
@@ -126,6 +143,11 @@ pub struct BuildArgs {
     #[arg(long, value_name = "SIZE")]
     pub split: Option<String>,
 
+    /// The engine of docker-daemon: sources, as a socket's path; default: `DOCKER_HOST`,
+    /// else the usual sockets
+    #[arg(long, value_name = "SOCKET")]
+    pub engine: Option<String>,
+
     /// The package file to write
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     pub output: PathBuf,
@@ -150,7 +172,9 @@ impl BuildArgs {
         let facts = build(&build_request(self)?, watch)?;
         // A split package is named by its first part.
         let path = facts.parts.first().map_or(&self.output, |(path, _)| path);
-        print(self.json, &facts.json("built", path), || {
+        let mut object = facts.json("built", path);
+        object["remarks"] = watch.take_notes().into();
+        print(self.json, &object, || {
             let headline = facts.headline(path);
             let parts = facts.parts_in_words();
             format!("{headline}\n{parts}{}", facts.services_and_images())
@@ -194,6 +218,14 @@ fn build_request(args: &BuildArgs) -> Result<BuildRequest> {
         live_names: args.live_names || description.live_names,
         compression: Compression::at_level(args.level.or(description.level), args.threads)?,
         epoch,
+        engine: EngineWish {
+            engine: args.engine.clone(),
+            // Under sudo it belongs to another user.
+            docker_host: env::var("DOCKER_HOST")
+                .ok()
+                .filter(|_| env::var_os("SUDO_UID").is_none()),
+            runtime_dir: env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from),
+        },
         split: match &args.split {
             Some(size) => Some(size.parse()?),
             None => description.split,
@@ -204,36 +236,69 @@ fn build_request(args: &BuildArgs) -> Result<BuildRequest> {
 }
 
 fn description_by_flags(args: &BuildArgs) -> Result<Description> {
-    if args.platform.len() != args.image.len() {
-        return Err(PackError::new(
-            Code::Usage,
-            "every --image needs its --platform, in the same order",
-        )
-        .found(format!("{} --platform", args.platform.len()))
-        .wanted(format!("{} --platform", args.image.len())));
+    let mut sources = Vec::with_capacity(args.image.len());
+    for image in &args.image {
+        sources.push(SourceSpec::parse(image, Path::new(""))?);
     }
-    let images: Result<Vec<_>> = args
-        .image
-        .iter()
-        .zip(&args.platform)
-        .map(|(source, platform)| {
-            Ok(ImageRequest {
-                source: SourceSpec::parse(source, Path::new(""))?,
-                reference: args.reference.clone(),
-                platform: platform.clone(),
-            })
+    let old = version_1(&sources)?;
+    let images: Vec<ImageRequest> = platforms_of_each(args, &sources)?
+        .into_iter()
+        .zip(sources)
+        .map(|(platforms, source)| ImageRequest {
+            source,
+            reference: args.reference.clone(),
+            platforms,
         })
         .collect();
+    let needed =
+        |given: &Option<String>, old: Option<&String>, flag: &str| {
+            given.as_ref().or(old).cloned().ok_or_else(|| {
+                PackError::new(Code::Usage, format!("--image needs {flag} beside it"))
+            })
+        };
+    let old = old.as_ref();
     let service = ServiceRequest {
-        service: args.service.clone().unwrap_or_default(),
-        service_revision: args.service_revision.clone().unwrap_or_default(),
+        service: needed(&args.service, old.map(|old| &old.service), "--service")?,
+        service_revision: needed(
+            &args.service_revision,
+            old.map(|old| &old.service_revision),
+            "--service-revision",
+        )?,
         image: None,
     };
     Ok(Description {
-        images: images?,
+        images,
         services: vec![service],
+        package_version: old.map(|old| old.package_version.clone()),
         ..Description::default()
     })
+}
+
+/// What a single source of format version 1 says of the service, so that nobody
+/// need repeat it.
+fn version_1(sources: &[SourceSpec]) -> Result<Option<Version1>> {
+    match sources {
+        [SourceSpec::Version1 { path }] => Version1::read(path).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The platforms that are taken of each source.
+fn platforms_of_each(args: &BuildArgs, sources: &[SourceSpec]) -> Result<Vec<Vec<String>>> {
+    let platforms = &args.platform;
+    match sources {
+        [only] if !platforms.is_empty() || only.names_its_platform() => Ok(vec![platforms.clone()]),
+        _ if platforms.len() == sources.len() => Ok(platforms
+            .iter()
+            .map(|platform| vec![platform.clone()])
+            .collect()),
+        _ => Err(PackError::new(
+            Code::Usage,
+            "every --image needs its --platform, in the same order",
+        )
+        .found(format!("{} --platform", platforms.len()))
+        .wanted(format!("{} --platform", sources.len()))),
+    }
 }
 
 fn parse_note(text: &str) -> std::result::Result<(String, String), String> {

@@ -29,6 +29,25 @@ impl FileSlice {
         }
     }
 
+    /// The whole of an open file of this size.
+    pub(crate) fn whole(file: File, size: u64) -> Self {
+        Self::new(&Arc::new(file), 0, size)
+    }
+
+    /// A part of this part; the caller has checked that it lies inside.
+    pub(crate) fn part(&self, offset: u64, size: u64) -> Self {
+        debug_assert!(
+            offset + size <= self.size,
+            "outside of what it is a part of"
+        );
+        Self::new(&self.file, self.start + offset, size)
+    }
+
+    /// Fills `buffer` from `offset` on, which the caller has checked to lie inside.
+    pub(crate) fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.file.read_exact_at(buffer, self.start + offset)
+    }
+
     /// Bytes of the whole part.
     pub(crate) fn size(&self) -> u64 {
         self.size

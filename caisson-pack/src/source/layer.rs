@@ -24,7 +24,7 @@ const STORED_BUFFER_BYTES: usize = 256 * 1024;
 
 /// Greatest window of a zstd layer, as a power of two: 128 MiB, what `zstd`
 /// itself accepts without being asked.
-const STORED_WINDOW_LOG_MAX: u32 = 27;
+pub(super) const STORED_WINDOW_LOG_MAX: u32 = 27;
 
 /// Greatest size of a zstd frame's header, in bytes (RFC 8878, 3.1.1.1, with the
 /// magic number).

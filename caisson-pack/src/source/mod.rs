@@ -1,50 +1,47 @@
-//! Where images come from. Every kind of source gives the same thing: an image
-//! whose config was read and checked, and layers that are read later, each in
+//! Where images come from. Every kind of source gives the same thing: images
+//! whose configs were read and checked, and layers that are read later, each in
 //! one stream that is checked while it flows.
 //!
+//! Reading order: [`spec`] (what a person wrote), then a file for each kind:
+//! `docker_archive`, `oci_layout` (in an archive or a folder), `docker_daemon`,
+//! `version_1`.
+//!
 //! A source is outside input: it may be damaged, cut, or made to do harm.
-//! Nothing of it is ever unpacked to disk or held in memory whole, save the
-//! config.
+//! Nothing of it is held in memory whole, save manifests and configs, and
+//! nothing is unpacked to disk under a name: an archive that is compressed as a
+//! whole, or comes from an engine, waits in a temporary file without one.
 
+mod archive;
+mod descriptor;
 mod docker_archive;
+mod docker_daemon;
 mod file_slice;
+mod files;
+mod folder;
 mod image_config;
 mod layer;
+mod names;
+mod oci_image;
+mod oci_index;
+mod oci_layout;
+mod spec;
+mod spool;
 mod tar_index;
 mod tar_path;
 mod tar_scan;
+mod version_1;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+pub use docker_daemon::EngineWish;
 pub(crate) use file_slice::FileSlice;
 pub use image_config::ImageConfig;
 pub use layer::SourceLayer;
+pub use spec::{SourceSpec, Which};
+pub use version_1::Version1;
 
 use crate::error::{Code, PackError, Result};
-
-/// The one kind of source that this version reads.
-const DOCKER_ARCHIVE: &str = "docker-archive:";
-
-/// Where an image is, as a person wrote it: `docker-archive:FILE[:WHICH]`, the
-/// form skopeo uses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceSpec {
-    /// The archive.
-    pub path: PathBuf,
-    /// Which of its images.
-    pub which: Which,
-}
-
-/// Which image of a source with several.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// The only one.
-    Only,
-    /// The one with this name, in any of its forms.
-    Named(String),
-    /// The one at this place of `manifest.json`, counted from 0.
-    At(usize),
-}
+use crate::progress::Watch;
 
 /// An image of a source, its config checked, its layers not yet read.
 #[derive(Debug)]
@@ -54,6 +51,8 @@ pub struct SourceImage {
     /// The names it has in the source, as they stand there; only the one it was
     /// chosen by, if it was chosen by name.
     pub names: Vec<String>,
+    /// A tag that the source has without a name.
+    pub tag: Option<String>,
     /// The config, to the byte.
     pub config_bytes: Vec<u8>,
     /// What the config says.
@@ -62,77 +61,86 @@ pub struct SourceImage {
     pub layers: Vec<SourceLayer>,
 }
 
-impl SourceSpec {
-    /// Reads `docker-archive:FILE`, `docker-archive:FILE:REFERENCE` or
-    /// `docker-archive:FILE:@NUMBER`. The first colon ends the file's name, as
-    /// with skopeo. `folder` is what a relative path is relative to.
-    pub fn parse(text: &str, folder: &Path) -> Result<Self> {
-        let unknown = || {
-            PackError::new(
-                Code::SourceUnknown,
-                "this kind of image source is not known",
-            )
-            .found(text)
-            .wanted("docker-archive:FILE[:REFERENCE]")
-        };
-        let rest = text.strip_prefix(DOCKER_ARCHIVE).ok_or_else(unknown)?;
-        let (file, which) = match rest.split_once(':') {
-            None => (rest, Which::Only),
-            Some((file, choice)) => match choice.strip_prefix('@') {
-                Some(number) => (file, Which::At(number.parse().map_err(|_| unknown())?)),
-                None if choice.is_empty() => return Err(unknown()),
-                None => (file, Which::Named(choice.to_owned())),
-            },
-        };
-        if file.is_empty() {
-            return Err(unknown());
-        }
-        Ok(Self {
-            path: folder.join(file),
-            which,
-        })
-    }
+/// What opening a source needs besides its name.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// Where temporary files without a name go.
+    pub scratch: &'a Path,
+    /// Which engine `docker-daemon:` means.
+    pub engine: &'a EngineWish,
+    /// Hears of progress, and of what is passed over.
+    pub watch: &'a mut Watch,
+}
 
-    /// Finds the image and reads and checks its config.
-    pub fn open(&self) -> Result<SourceImage> {
-        docker_archive::open(&self.path, &self.which)
+impl SourceSpec {
+    /// Finds the source's image for each of these normalized platforms and reads
+    /// and checks its config. For `v1:` no platform means the one it says.
+    ///
+    /// # Errors
+    /// `source.*`, `usage.file_unreadable`, `build.no_space`, `build.output_failed`.
+    pub fn open(&self, platforms: &[String], opening: &mut Opening) -> Result<Vec<SourceImage>> {
+        match self {
+            Self::DockerArchive { path, which } => {
+                let index = archive::open(path, opening)?;
+                docker_archive::open(&index, which, platforms)
+            }
+            Self::OciArchive { path, which } => {
+                let index = archive::open(path, opening)?;
+                oci_layout::open(&index, which, platforms, opening.watch)
+            }
+            Self::Oci { path, which } => {
+                let folder = folder::Folder::open(path)?;
+                oci_layout::open(&folder, which, platforms, opening.watch)
+            }
+            Self::DockerDaemon { reference } => docker_daemon::open(reference, platforms, opening),
+            Self::Version1 { path } => version_1::open(path, platforms, opening),
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A choice taken for a part of the file name, or the other way round,
-    /// would open the wrong image.
-    #[test]
-    fn specs_are_read_as_skopeo_reads_them() {
-        let parse = |text| SourceSpec::parse(text, Path::new("/in"));
-        let spec = |path: &str, which| SourceSpec {
-            path: PathBuf::from(path),
-            which,
-        };
-        assert_eq!(
-            parse("docker-archive:a.tar"),
-            Ok(spec("/in/a.tar", Which::Only))
-        );
-        assert_eq!(
-            parse("docker-archive:/x/a.tar:reg:5000/web:1"),
-            Ok(spec("/x/a.tar", Which::Named("reg:5000/web:1".into())))
-        );
-        assert_eq!(
-            parse("docker-archive:a.tar:@2"),
-            Ok(spec("/in/a.tar", Which::At(2)))
-        );
-        for text in [
-            "a.tar",
-            "oci:x",
-            "docker-archive:",
-            "docker-archive::x",
-            "docker-archive:a:",
-            "docker-archive:a:@x",
-        ] {
-            assert_eq!(parse(text).unwrap_err().code, Code::SourceUnknown, "{text}");
+/// The one image of `found` for each platform. `found` holds what the source has
+/// under the chosen name, `there` the platforms of these and others; `place`
+/// names the source.
+fn pick(
+    place: &str,
+    found: Vec<SourceImage>,
+    mut there: Vec<String>,
+    platforms: &[String],
+) -> Result<Vec<SourceImage>> {
+    there.sort();
+    there.dedup();
+    let mut left = found;
+    let mut picked = Vec::with_capacity(platforms.len());
+    for platform in platforms {
+        let (fitting, others): (Vec<_>, Vec<_>) = left
+            .into_iter()
+            .partition(|image| image.config.platform == *platform);
+        left = others;
+        let mut fitting = fitting.into_iter();
+        match (fitting.next(), fitting.next()) {
+            (Some(image), None) => picked.push(image),
+            (Some(_), Some(_)) => {
+                return Err(PackError::new(
+                    Code::ImageAmbiguous,
+                    "the source has several images of that name for one platform",
+                )
+                .at(place)
+                .found(platform));
+            }
+            (None, _) => return Err(platform_missing(place, platform, &there)),
         }
     }
+    Ok(picked)
+}
+
+fn platform_missing(place: &str, wanted: &str, there: &[String]) -> PackError {
+    let what = if there.len() == 1 {
+        "the image is for another platform"
+    } else {
+        "the source has no image for that platform"
+    };
+    PackError::new(Code::SourcePlatformMismatch, what)
+        .at(place)
+        .found(there.join(", "))
+        .wanted(wanted)
 }

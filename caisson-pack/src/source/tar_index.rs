@@ -6,9 +6,6 @@
 //! lead round in circles or to folders.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::file_slice::FileSlice;
 use super::tar_path::join;
@@ -21,39 +18,29 @@ const LINK_HOPS_MAX: usize = 8;
 /// The files of one tar.
 #[derive(Debug)]
 pub(super) struct TarIndex {
-    path: PathBuf,
-    file: Arc<File>,
+    place: String,
+    file: FileSlice,
     nodes: BTreeMap<String, Node>,
 }
 
 impl TarIndex {
-    /// Reads the headers of the tar at this path.
-    pub(super) fn open(path: &Path) -> Result<Self> {
-        let unreadable = |error: std::io::Error| {
-            PackError::new(Code::FileUnreadable, "the image source can't be opened")
-                .at_path(path)
-                .found(error)
-        };
-        let file = File::open(path).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if !metadata.is_file() {
-            return Err(
-                PackError::new(Code::FileUnreadable, "the image source is not a file")
-                    .at_path(path)
-                    .next("write pipes to a file first; the archive is read at several places"),
-            );
-        }
-        let nodes = scan(path, &file, metadata.len())?;
-        Ok(Self {
-            path: path.to_owned(),
-            file: Arc::new(file),
-            nodes,
-        })
+    /// Reads the headers of the tar that these bytes are. `place` names it in errors.
+    pub(super) fn of(place: String, file: FileSlice) -> Result<Self> {
+        let nodes = scan(&place, &file)?;
+        Ok(Self { place, file, nodes })
     }
 
-    /// The path of the tar itself.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Names the tar in messages.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Every path of the tar, with true for a file.
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&str, bool)> {
+        let is_file = |node: &Node| matches!(node, Node::File { .. });
+        self.nodes
+            .iter()
+            .map(move |(path, node)| (path.as_str(), is_file(node)))
     }
 
     /// The file at this path of the archive, links followed, or `None` if
@@ -61,7 +48,7 @@ impl TarIndex {
     pub(super) fn find(&self, name: &str) -> Result<Option<FileSlice>> {
         let refuse = |what: &str, found: &str| {
             PackError::new(Code::SourceLinkRefused, what)
-                .at(format!("{}: {name}", self.path.display()))
+                .at(format!("{}: {name}", self.place))
                 .found(found)
         };
         let Some(mut at) = join("", name) else {
@@ -71,7 +58,7 @@ impl TarIndex {
             match self.nodes.get(&at) {
                 None => return Ok(None),
                 Some(Node::File { offset, size }) => {
-                    return Ok(Some(FileSlice::new(&self.file, *offset, *size)));
+                    return Ok(Some(self.file.part(*offset, *size)));
                 }
                 Some(Node::Folder) => return Err(refuse("a folder stands where a file must", &at)),
                 Some(Node::Link { target }) => at.clone_from(target),

@@ -14,12 +14,10 @@
 //! - A sparse file, whose bytes are not where they seem: refused.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 
 use tar::{EntryType, Header, PaxExtensions};
 
+use super::file_slice::FileSlice;
 use super::tar_path::join;
 use crate::error::{Code, PackError, Result};
 
@@ -54,13 +52,12 @@ pub(super) enum Node {
     Folder,
 }
 
-/// What stands at each path of the tar `file` of `file_size` bytes. `path` names
-/// it in errors.
-pub(super) fn scan(path: &Path, file: &File, file_size: u64) -> Result<BTreeMap<String, Node>> {
+/// What stands at each path of the tar `file`. `place` names it in errors.
+pub(super) fn scan(place: &str, file: &FileSlice) -> Result<BTreeMap<String, Node>> {
     let mut scan = Scan {
-        path,
+        path: place,
         file,
-        file_size,
+        file_size: file.size(),
         position: 0,
         nodes: BTreeMap::new(),
     };
@@ -70,8 +67,8 @@ pub(super) fn scan(path: &Path, file: &File, file_size: u64) -> Result<BTreeMap<
 
 /// One pass over the headers.
 struct Scan<'a> {
-    path: &'a Path,
-    file: &'a File,
+    path: &'a str,
+    file: &'a FileSlice,
     file_size: u64,
     position: u64,
     nodes: BTreeMap<String, Node>,
@@ -87,7 +84,6 @@ struct Extensions {
 
 impl Scan<'_> {
     fn run(&mut self) -> Result<()> {
-        self.refuse_compressed()?;
         let mut extensions = Extensions::default();
         loop {
             // An archive cut exactly between two entries looks whole to many
@@ -123,25 +119,6 @@ impl Scan<'_> {
                 self.entry(header, extensions, offset, size)?;
             }
         }
-    }
-
-    fn refuse_compressed(&self) -> Result<()> {
-        let mut magic = [0; 6];
-        let count = self.file.read_at(&mut magic, 0).unwrap_or(0);
-        let kind = match &magic[..count] {
-            [0x1f, 0x8b, ..] => "gzip",
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => "zstd",
-            [b'B', b'Z', b'h', ..] => "bzip2",
-            [0xfd, b'7', b'z', b'X', b'Z', 0] => "xz",
-            _ => return Ok(()),
-        };
-        Err(PackError::new(
-            Code::SourceCompressed,
-            "the whole image source is compressed",
-        )
-        .at_path(self.path)
-        .found(kind)
-        .wanted("a plain tar"))
     }
 
     /// The next 512 bytes.
@@ -303,7 +280,7 @@ impl Scan<'_> {
                 Code::SourceEntryDuplicate,
                 "two entries of the archive have the same path",
             )
-            .at(format!("{}: {path}", self.path.display()))),
+            .at(format!("{}: {path}", self.path))),
             None => Ok(()),
         }
     }
@@ -327,7 +304,7 @@ impl Scan<'_> {
             .and_then(|text| join(folder, text));
         target.filter(|target| !target.is_empty()).ok_or_else(|| {
             PackError::new(Code::SourceLinkRefused, "a link leads out of the archive")
-                .at(format!("{}: {shown}", self.path.display()))
+                .at(format!("{}: {shown}", self.path))
                 .found(String::from_utf8_lossy(raw))
         })
     }
@@ -337,7 +314,7 @@ impl Scan<'_> {
             Code::SourceEntryRefused,
             format!("refusing an entry of the archive: {what}"),
         )
-        .at(format!("{}: {shown}", self.path.display()))
+        .at(format!("{}: {shown}", self.path))
     }
 
     fn limit(&self, what: &str) -> PackError {
@@ -365,7 +342,7 @@ impl Scan<'_> {
     }
 
     fn place(&self) -> String {
-        format!("{}, byte {}", self.path.display(), self.position)
+        format!("{}, byte {}", self.path, self.position)
     }
 }
 

@@ -221,7 +221,8 @@ fn push_layer(
     }
 }
 
-fn pack(data: &[u8], stored: Stored) -> Vec<u8> {
+/// The data, stored so.
+pub(crate) fn pack(data: &[u8], stored: Stored) -> Vec<u8> {
     match stored {
         Stored::Plain => data.to_vec(),
         Stored::Gzip => {

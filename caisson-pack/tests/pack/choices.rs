@@ -40,7 +40,7 @@ fn an_image_is_chosen_by_name_or_place() {
             ran.stderr
         );
     }
-    desk.build("oci:dir", "-o y.edgepkg")
+    desk.build("dir:out", "-o y.edgepkg")
         .refused("usage.source_unknown", 2);
     desk.build("docker-archive:none.tar", "-o y.edgepkg")
         .refused("usage.file_unreadable", 2);

@@ -7,7 +7,7 @@ use caisson_pack::compress::Compression;
 use caisson_pack::error::Exit;
 use caisson_pack::progress::Watch;
 use caisson_pack::request::{BuildRequest, ImageRequest, ServiceRequest};
-use caisson_pack::source::SourceSpec;
+use caisson_pack::source::{EngineWish, SourceSpec};
 use edgepkg::manifest::Compatibility;
 
 use crate::archive::TestArchive;
@@ -18,7 +18,7 @@ fn request(folder: &Path) -> BuildRequest {
         images: vec![ImageRequest {
             source: SourceSpec::parse("docker-archive:web.tar", folder).expect("sound"),
             reference: Some("web:1.1.0".to_owned()),
-            platform: "linux/amd64".to_owned(),
+            platforms: vec!["linux/amd64".to_owned()],
         }],
         services: vec![ServiceRequest {
             service: "web".to_owned(),
@@ -35,6 +35,7 @@ fn request(folder: &Path) -> BuildRequest {
             threads: 1,
         },
         epoch: Some(0),
+        engine: EngineWish::default(),
         split: None,
         output: folder.join("x.edgepkg"),
         force: true,

@@ -138,6 +138,7 @@ fn help_explains_every_flag() {
         "3  stopped",
         "10  a package",
         "13  not enough",
+        "20  the container engine",
     ] {
         assert!(help.contains(status), "{status} is not in {help}");
     }
