@@ -7,11 +7,17 @@
 //! `docker save` archive, whose image must stay up by itself. Needs root, for a
 //! private engine, and room below `target/` for about five times the image.
 //!
+//! `-- pack` compares levels of `caisson-pack build` with `zstd -T0` on this
+//! machine's own programs and libraries, `-- pack 3 9` only those levels;
+//! `-- pack-memory` takes images of up to 4 GiB for its greatest memory.
+//!
 //! `docker load` means the same request with the original archive as its body.
 //! The load of a package ends with everything on the disk (`syncfs` before the
 //! swap), so the engine's time is shown without and with a sync after it.
 
 mod compare;
+mod distribution;
+mod pack;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,6 +57,16 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
+    let wishes: Vec<String> = std::env::args().skip(1).collect();
+    match wishes.first().map(String::as_str) {
+        Some("pack") => pack::levels(&wishes[1..]),
+        Some("pack-memory") => pack::memory(),
+        _ => device(),
+    }
+}
+
+/// What the device's program costs.
+fn device() -> Result<()> {
     let engines = engines_dir()?;
     let target = engines.parent().context("engines are below target/")?;
     let folder = TempDir::with_prefix_in("bench-", target)?;
@@ -61,7 +77,7 @@ fn run() -> Result<()> {
     place.install("1.0.0")?;
     let archive = archive(&place, folder.path())?;
     let package = folder.path().join("bench.edgepkg");
-    let wall = pack(&place, &archive, &package)?;
+    let wall = pack_for(&place, &archive, &package)?;
     let (plain, packed) = (fs::metadata(&archive)?.len(), fs::metadata(&package)?.len());
     println!(
         "image {} MiB, package {} MiB, packed in {:.1} s",
@@ -94,7 +110,7 @@ fn archive(place: &Place, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn pack(place: &Place, archive: &Path, package: &Path) -> Result<Duration> {
+fn pack_for(place: &Place, archive: &Path, package: &Path) -> Result<Duration> {
     let platform = host_platform();
     let platform = format!(
         "{}/{}/{}",
