@@ -76,6 +76,8 @@ impl PackageFacts {
             "packed_size": all.packed,
             "unpacked_size": all.unpacked,
             "files": files,
+            // A build fills them in.
+            "remarks": [],
         })
     }
 

@@ -200,8 +200,6 @@ fn inspect_shows_what_was_built() {
         .json();
     let inspected = desk.run("inspect --json web.edgepkg").succeeded().json();
     built["event"] = "inspected".into();
-    let remarks = built.as_object_mut().expect("an object").remove("remarks");
-    assert_eq!(remarks, Some(serde_json::json!([])));
     assert_eq!(built, inspected);
     assert_eq!(inspected["release"], 7);
     assert_eq!(inspected["notes"]["changelog"], "sch\u{f6}ner");
