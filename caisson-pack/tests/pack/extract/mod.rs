@@ -240,6 +240,29 @@ fn the_way_back_gives_the_same_package() {
     );
 }
 
+/// The same through an OCI layout, with both platforms under one name.
+#[test]
+fn the_way_back_through_an_oci_layout_gives_the_same_package() {
+    let desk = site();
+    desk.run("extract site.edgepkg --oci layout").succeeded();
+    desk.run("extract site.edgepkg --oci-archive layout.tar")
+        .succeeded();
+    for source in ["oci:layout", "oci-archive:layout.tar"] {
+        let text = SITE
+            .replace("docker-archive:amd64.tar", &format!("{source}:{WEB}"))
+            .replace("docker-archive:arm64.tar", &format!("{source}:{WEB}"))
+            .replace("docker-archive:api.tar", &format!("{source}:{API}"));
+        desk.write("caisson.toml", text);
+        desk.run("build -f caisson.toml -o again.edgepkg --force")
+            .succeeded();
+        assert_eq!(
+            desk.read("again.edgepkg"),
+            desk.read("site.edgepkg"),
+            "{source}"
+        );
+    }
+}
+
 /// One image under two names: its blobs are written once, and both names lead to it.
 #[test]
 fn an_image_may_have_two_names() {
