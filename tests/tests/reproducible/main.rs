@@ -28,7 +28,13 @@ use forms::{Archives, Form, Image};
 use surroundings::{Surrounding, all, open_to_all};
 
 const REFERENCE: &str = "caisson.test/web:1.0.0";
-const KINDS: [&str; 1] = ["docker-archive"];
+const KINDS: [&str; 5] = [
+    "docker-archive",
+    "oci-archive",
+    "oci",
+    "docker-daemon",
+    "v1",
+];
 
 /// Everything that is packed from.
 struct Sources<'a> {
