@@ -11,6 +11,10 @@
 //! machine's own programs and libraries, `-- pack 3 9` only those levels;
 //! `-- pack-memory` takes images of up to 4 GiB for its greatest memory.
 //!
+//! `-- split` packs an image of 6 GiB in parts for FAT32, copies them onto such a file
+//! system (`mkfs.vfat`, a loop device) and installs it from there; `-- split 100` one
+//! of 100 MiB.
+//!
 //! `docker load` means the same request with the original archive as its body.
 //! The load of a package ends with everything on the disk (`syncfs` before the
 //! swap), so the engine's time is shown without and with a sync after it.
@@ -18,6 +22,7 @@
 mod compare;
 mod distribution;
 mod pack;
+mod split;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -61,6 +66,7 @@ fn run() -> Result<()> {
     match wishes.first().map(String::as_str) {
         Some("pack") => pack::levels(&wishes[1..]),
         Some("pack-memory") => pack::memory(),
+        Some("split") => split::from_fat32(wishes.get(1)),
         _ => device(),
     }
 }
@@ -111,11 +117,6 @@ fn archive(place: &Place, folder: &Path) -> Result<PathBuf> {
 }
 
 fn pack_for(place: &Place, archive: &Path, package: &Path) -> Result<Duration> {
-    let platform = host_platform();
-    let platform = format!(
-        "{}/{}/{}",
-        platform.os, platform.architecture, platform.variant
-    );
     let program = caisson_pack_release();
     let begin = Instant::now();
     let output = Command::new(program)
@@ -123,7 +124,7 @@ fn pack_for(place: &Place, archive: &Path, package: &Path) -> Result<Duration> {
         .arg("--image")
         .arg(format!("docker-archive:{}", archive.display()))
         .args(["--service", &place.device.name, "--service-revision", "r1"])
-        .args(["--platform", platform.trim_end_matches('/')])
+        .args(["--platform", &platform()])
         .args(["--package-version", "1.1.0", "--level", LEVEL])
         .arg("-o")
         .arg(package)
@@ -134,6 +135,16 @@ fn pack_for(place: &Place, archive: &Path, package: &Path) -> Result<Duration> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(begin.elapsed())
+}
+
+/// The platform of the engine's machine, as `--platform` wants it.
+fn platform() -> String {
+    let platform = host_platform();
+    let text = format!(
+        "{}/{}/{}",
+        platform.os, platform.architecture, platform.variant
+    );
+    text.trim_end_matches('/').to_owned()
 }
 
 /// `package validate` against a bare digest of the file.
