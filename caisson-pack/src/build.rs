@@ -19,11 +19,13 @@ use edgepkg::{Digest, PackageError, platform};
 use crate::describe::PackageFacts;
 use crate::error::{Code, PackError, Result};
 use crate::layers::pack_layers;
+use crate::output::follow::Written;
 use crate::output::package::PackageOutput;
 use crate::progress::Watch;
 use crate::reference;
 use crate::request::{BuildRequest, ImageRequest};
 use crate::source::{Opening, SourceImage, SourceLayer};
+use crate::verify::{Depth, check_file};
 
 /// Builds the package that is asked for.
 ///
@@ -57,11 +59,11 @@ pub fn build(request: &BuildRequest, watch: &mut Watch) -> Result<PackageFacts> 
     let folder = output.folder();
     let packed = pack_layers(layers, request.compression, request.split, folder, watch)?;
     let draft = with_layers(&draft, &images, &packed);
+    let size = draft.file_bytes().map_err(refused)?;
     if let Some(split) = request.split {
-        split.check(draft.file_bytes().map_err(refused)?)?;
+        split.check(size)?;
     }
-    let written = write(&draft, &mut output, watch)?;
-    let mut facts = check_and_sync(&written, &mut output, watch)?;
+    let mut facts = write_and_check(&draft, size, &mut output, watch)?;
     output.publish(&request.output, &mut facts)?;
     Ok(facts)
 }
@@ -231,38 +233,37 @@ fn placeholders(images: &[NamedImage]) -> BTreeMap<Digest, LayerDraft> {
     distinct_layers(images).map(stand_in).collect()
 }
 
-fn write(draft: &PackageDraft, output: &mut PackageOutput, watch: &mut Watch) -> Result<Manifest> {
-    let blobs = draft.images.iter().flat_map(|image| &image.layers);
-    watch.begin("writing", blobs.map(|layer| layer.blob.sum.size).sum());
-    let mut out = Watched { output, watch };
-    let written = write_package(draft, &mut out, &mut |_, _| {});
-    watch.end();
-    let failed = |error: &io::Error| PackError::output(error, output.part_path());
-    written.map_err(|error| match error {
-        WriteError::Rules(error) => refused(error),
-        WriteError::Source { error, .. } | WriteError::Sink(error) => {
-            PackError::from_io(error, failed)
-        }
-        WriteError::Changed { path } => PackError::new(
-            Code::SelfCheckFailed,
-            "a temporary file changed while the package was written",
-        )
-        .at(path),
-    })
-}
-
-/// Reads what was written with the device's reader, while the disk is kept busy.
-fn check_and_sync(
-    written: &Manifest,
+/// Writes the package, reads it with the device's reader, and brings it to the
+/// disk, all at the same time where that can be.
+fn write_and_check(
+    draft: &PackageDraft,
+    size: u64,
     output: &mut PackageOutput,
     watch: &mut Watch,
 ) -> Result<PackageFacts> {
-    let sync = output.sync();
-    let output = &*output;
-    let failed = |error: io::Error| PackError::output(&error, output.part_path());
-    let syncing = thread::spawn(sync.map_err(failed)?);
-    let checked = output.check(watch);
-    let synced = syncing.join().expect("the syncing thread does not panic");
+    let beside = output.beside();
+    let beside = beside.map_err(|error| PackError::output(&error, output.part_path()))?;
+    let (manifest, checked, synced) = thread::scope(|scope| {
+        let syncing = scope.spawn(beside.sync);
+        let checking = beside.follower.map(|file| {
+            scope.spawn(move || check_file(file, Some(size), Depth::File, &mut Watch::silent()))
+        });
+        let manifest = write(draft, output, beside.written, watch);
+        let checked = checking.map(|it| it.join().expect("the checking thread does not panic"));
+        let synced = syncing.join();
+        (
+            manifest,
+            checked,
+            synced.expect("the syncing thread does not panic"),
+        )
+    });
+    // An output that could not be written is no sound one either: its error first.
+    let manifest = manifest?;
+    synced.map_err(|error| PackError::output(&error, output.part_path()))?;
+    let checked = match checked {
+        Some(facts) => facts.map(Some),
+        None => output.check(watch),
+    };
     let self_check = |found: String| {
         PackError::new(
             Code::SelfCheckFailed,
@@ -275,11 +276,40 @@ fn check_and_sync(
         Code::Package(code) => self_check(format!("{code}: {}", error.what)),
         _ => error,
     })?;
-    synced.map_err(failed)?;
-    if facts.manifest != *written {
-        return Err(self_check("another manifest".to_owned()));
+    match facts {
+        Some(facts) if facts.manifest == manifest => Ok(facts),
+        _ => Err(self_check("another manifest".to_owned())),
     }
-    Ok(facts)
+}
+
+fn write(
+    draft: &PackageDraft,
+    output: &mut PackageOutput,
+    written: Written,
+    watch: &mut Watch,
+) -> Result<Manifest> {
+    let blobs = draft.images.iter().flat_map(|image| &image.layers);
+    watch.begin("writing", blobs.map(|layer| layer.blob.sum.size).sum());
+    let mut out = Watched {
+        output,
+        written,
+        watch,
+    };
+    let result = write_package(draft, &mut out, &mut |_, _| {});
+    drop(out);
+    watch.end();
+    let failed = |error: &io::Error| PackError::output(error, output.part_path());
+    result.map_err(|error| match error {
+        WriteError::Rules(error) => refused(error),
+        WriteError::Source { error, .. } | WriteError::Sink(error) => {
+            PackError::from_io(error, failed)
+        }
+        WriteError::Changed { path } => PackError::new(
+            Code::SelfCheckFailed,
+            "a temporary file changed while the package was written",
+        )
+        .at(path),
+    })
 }
 
 /// The format's rules refuse what was asked for.
@@ -290,12 +320,14 @@ fn refused(error: PackageError) -> PackError {
 /// The output, with progress and the possibility to stop.
 struct Watched<'a> {
     output: &'a mut PackageOutput,
+    written: Written,
     watch: &'a mut Watch,
 }
 
 impl Write for Watched<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.output.write(bytes)?;
+        self.written.advance(count);
         let advanced = self.watch.advance(count as u64);
         advanced.map_err(PackError::into_io)?;
         Ok(count)

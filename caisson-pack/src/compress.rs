@@ -247,6 +247,7 @@ fn compress(
     }
     match encoder {
         Some((encoder, pledged)) if pledged == size => {
+            task.fed();
             encoder.finish()?.end()?;
             Ok((size, true))
         }

@@ -2,9 +2,12 @@
 //! all threads.
 //!
 //! A layer takes as many compressing threads as it can keep busy, and begins as
-//! soon as so many are free, the largest first; so their number, and with it the
-//! memory, is bounded whatever the number and size of the layers. What a layer's
-//! bytes are depends on none of this (see [`crate::compress`]).
+//! soon as so many are free, the largest first. The threads of a layer that has
+//! taken in all its bytes count as free, since one after the other runs out of
+//! work; but all of them together are never more than twice what was asked for.
+//! So their number, and with it the memory, is bounded whatever the number and
+//! size of the layers. What a layer's bytes are depends on none of this (see
+//! [`crate::compress`]).
 //!
 //! Errors don't depend on it either: of several bad layers the first in the
 //! order of the images is reported. When one is found, those behind it stop, and
@@ -88,6 +91,7 @@ pub(crate) enum Wish {
 pub(crate) struct Task {
     shared: Arc<Shared>,
     number: usize,
+    events: Sender<Event>,
 }
 
 impl Task {
@@ -105,6 +109,12 @@ impl Task {
         self.shared.done.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Notes that zstd has been given all there is.
+    pub(crate) fn fed(&self) {
+        // Nobody listens after an error or a signal.
+        let _ = self.events.send(Event::Fed(self.number));
+    }
+
     /// Notes that the layer's claim was wrong, and that all of it will be taken in
     /// once more.
     pub(crate) fn expect_again(&self, claimed: Option<u64>, size: u64) {
@@ -114,8 +124,21 @@ impl Task {
     }
 }
 
-/// A layer that ended.
-type Ended = (usize, Result<Option<LayerDraft>>);
+/// What a layer's thread says.
+enum Event {
+    /// It needs its threads for what they have at hand only.
+    Fed(usize),
+    /// It ended; `None` if it was only checked.
+    Ended(usize, Result<Option<LayerDraft>>),
+}
+
+/// A layer at work.
+struct Work {
+    threads: u32,
+    /// It still gives its threads new work.
+    feeding: bool,
+    thread: JoinHandle<()>,
+}
 
 struct Pool {
     layers: Vec<SourceLayer>,
@@ -124,11 +147,9 @@ struct Pool {
     shared: Arc<Shared>,
     /// Layers that have not begun, the largest first, with their threads.
     waiting: Vec<(usize, u32)>,
-    /// Layers at work, with their threads.
-    working: BTreeMap<usize, (u32, JoinHandle<()>)>,
-    free: u32,
-    sender: Sender<Ended>,
-    ended: Receiver<Ended>,
+    working: BTreeMap<usize, Work>,
+    sender: Sender<Event>,
+    events: Receiver<Event>,
 }
 
 impl Pool {
@@ -143,7 +164,7 @@ impl Pool {
             .enumerate()
             .collect();
         waiting.sort_by_key(|(number, _)| (std::cmp::Reverse(hints[*number]), *number));
-        let (sender, ended) = channel();
+        let (sender, events) = channel();
         Self {
             layers,
             compression,
@@ -155,9 +176,8 @@ impl Pool {
             }),
             waiting,
             working: BTreeMap::new(),
-            free: compression.threads,
             sender,
-            ended,
+            events,
         }
     }
 
@@ -200,13 +220,8 @@ impl Pool {
     fn begin_what_fits(&mut self) -> bool {
         let first_failed = self.shared.first_failed.load(Ordering::Relaxed);
         self.waiting.retain(|(number, _)| *number < first_failed);
-        while let Some(next) = self
-            .waiting
-            .iter()
-            .position(|(_, threads)| *threads <= self.free)
-        {
+        while let Some(next) = self.next_that_fits() {
             let (number, threads) = self.waiting.remove(next);
-            self.free -= threads;
             let layer = self.layers[number].clone();
             let compression = Compression {
                 threads,
@@ -216,37 +231,61 @@ impl Pool {
             let task = Task {
                 shared: Arc::clone(&self.shared),
                 number,
+                events: self.sender.clone(),
             };
-            let sender = self.sender.clone();
             let thread = thread::spawn(move || {
                 let result = pack_layer(&layer, compression, &folder, &task);
-                // Nobody listens after an error or a signal.
-                let _ = sender.send((number, result));
+                // As in `Task::fed`.
+                let _ = task.events.send(Event::Ended(number, result));
             });
-            self.working.insert(number, (threads, thread));
+            let work = Work {
+                threads,
+                feeding: true,
+                thread,
+            };
+            self.working.insert(number, work);
         }
         self.working.keys().any(|number| *number < first_failed)
     }
 
+    /// The place among those waiting of the first for which there are threads.
+    fn next_that_fits(&self) -> Option<usize> {
+        let most = self.compression.threads;
+        let all: u32 = self.working.values().map(|work| work.threads).sum();
+        let feeding = self.working.values().filter(|work| work.feeding);
+        let feeding: u32 = feeding.map(|work| work.threads).sum();
+        let free = (most - feeding).min(2 * most - all);
+        let mut waiting = self.waiting.iter();
+        waiting.position(|(_, threads)| *threads <= free)
+    }
+
     /// The next layer that ended, if one does within a tick.
-    fn next_ended(&mut self) -> Result<Option<Ended>> {
-        let (number, result) = match self.ended.recv_timeout(TICK) {
-            Ok(ended) => ended,
+    fn next_ended(&mut self) -> Result<Option<(usize, Result<Option<LayerDraft>>)>> {
+        let event = match self.events.recv_timeout(TICK) {
+            Ok(event) => event,
             Err(RecvTimeoutError::Timeout) => {
-                let mut threads = self.working.values();
-                if !threads.any(|(_, thread)| thread.is_finished()) {
+                let mut works = self.working.values();
+                if !works.any(|work| work.thread.is_finished()) {
                     return Ok(None);
                 }
                 // What it sent before it ended, if it did not panic.
-                self.ended.try_recv().map_err(|_| {
+                self.events.try_recv().map_err(|_| {
                     PackError::new(Code::Internal, "a thread ended without a result")
                 })?
             }
             Err(RecvTimeoutError::Disconnected) => unreachable!("this holds a sender itself"),
         };
-        if let Some((threads, _)) = self.working.remove(&number) {
-            self.free += threads;
+        match event {
+            Event::Fed(number) => {
+                if let Some(work) = self.working.get_mut(&number) {
+                    work.feeding = false;
+                }
+                Ok(None)
+            }
+            Event::Ended(number, result) => {
+                self.working.remove(&number);
+                Ok(Some((number, result)))
+            }
         }
-        Ok(Some((number, result)))
     }
 }

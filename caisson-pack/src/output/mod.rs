@@ -7,6 +7,7 @@
 //!
 //! [`split`] writes one package into several such files.
 
+pub(crate) mod follow;
 pub mod package;
 pub mod split;
 

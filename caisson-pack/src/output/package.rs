@@ -1,16 +1,18 @@
 //! The output of a build: one file, or the parts of one.
 
-use std::io::{self, Seek as _, Write};
+use std::io::{self, Write};
 use std::path::Path;
+use std::thread;
 
 use edgepkg::parts::part_path;
 
 use super::PartFile;
+use super::follow::{Follower, Written};
 use super::split::{PartSize, SplitFile};
 use crate::describe::PackageFacts;
 use crate::error::{PackError, Result};
 use crate::progress::Watch;
-use crate::verify::{Depth, check_file, check_parts};
+use crate::verify::{Depth, check_parts};
 
 /// A package that is not there yet. Dropped before [`PackageOutput::publish`], it
 /// leaves no file.
@@ -22,8 +24,15 @@ pub enum PackageOutput {
     Split(SplitFile),
 }
 
-/// Brings a file to the disk.
-pub(crate) type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
+/// What must be done with an output beside writing it.
+pub(crate) struct Beside {
+    /// Told of every byte that was written, and dropped after the last.
+    pub(crate) written: Written,
+    /// Brings the output to the disk.
+    pub(crate) sync: Box<dyn FnOnce() -> io::Result<()> + Send>,
+    /// Reads the output while it is written, where that can be.
+    pub(crate) follower: Option<Follower>,
+}
 
 impl PackageOutput {
     /// Creates the file, or its first part.
@@ -53,29 +62,39 @@ impl PackageOutput {
         }
     }
 
-    /// What brings all that was written to the disk.
-    pub(crate) fn sync(&mut self) -> io::Result<Sync> {
-        match self {
+    /// What runs in other threads while the output is written.
+    pub(crate) fn beside(&mut self) -> io::Result<Beside> {
+        let written = Written::default();
+        Ok(match self {
             Self::Whole(file) => {
-                let file = file.file().try_clone()?;
-                Ok(Box::new(move || file.sync_all()))
+                let syncing = written.follow(file.file().try_clone()?);
+                Beside {
+                    follower: Some(written.follow(file.file().try_clone()?)),
+                    sync: Box::new(move || syncing.sync()),
+                    written,
+                }
             }
-            Self::Split(parts) => Ok(Box::new(parts.sync())),
-        }
+            // Each part is synced when it is full. Readers judge all parts when
+            // they open the first, so no part is read before the last is there.
+            Self::Split(_) => Beside {
+                follower: None,
+                sync: Box::new(|| Ok(())),
+                written,
+            },
+        })
     }
 
-    /// Reads what was written with the device's reader.
-    pub(crate) fn check(&self, watch: &mut Watch) -> Result<PackageFacts> {
-        match self {
-            Self::Whole(file) => {
-                let failed = |error: io::Error| PackError::output(&error, file.part_path());
-                let mut file = file.file();
-                file.rewind().map_err(failed)?;
-                let size = file.metadata().map_err(failed)?.len();
-                check_file(file, Some(size), Depth::File, watch)
-            }
-            Self::Split(parts) => check_parts(parts.joined()?, Depth::File, watch),
-        }
+    /// Reads what was written with the device's reader, as far as nothing has
+    /// followed it.
+    pub(crate) fn check(&mut self, watch: &mut Watch) -> Result<Option<PackageFacts>> {
+        let Self::Split(parts) = self else {
+            return Ok(None);
+        };
+        let sync = thread::spawn(parts.sync());
+        let checked = check_parts(parts.joined()?, Depth::File, watch);
+        let synced = sync.join().expect("the syncing thread does not panic");
+        synced.map_err(|error| PackError::output(&error, parts.part_path()))?;
+        checked.map(Some)
     }
 
     /// Gives the files, which the caller has synced, their names, and names them in
