@@ -78,8 +78,14 @@ impl NamedImage {
     /// The images of a source, one for each platform that is asked for.
     fn open(request: &ImageRequest, opening: &mut Opening) -> Result<Vec<Self>> {
         let mut platforms = Vec::with_capacity(request.platforms.len());
-        for platform in &request.platforms {
-            platforms.push(normalized(platform)?);
+        for given in &request.platforms {
+            let platform = platform_of_a_device(given)?;
+            if platforms.contains(&platform) {
+                return Err(
+                    PackError::new(Code::Usage, "a platform is asked for twice").found(platform)
+                );
+            }
+            platforms.push(platform);
         }
         let images = request.source.open(&platforms, opening)?;
         let named = images.into_iter().map(|image| {
@@ -97,12 +103,18 @@ impl NamedImage {
     }
 }
 
-fn normalized(platform: &str) -> Result<String> {
-    platform::normalize(platform).ok_or_else(|| {
-        PackError::new(Code::Usage, "this is not a platform")
-            .found(platform)
-            .wanted("os/architecture[/variant], such as linux/arm64")
-    })
+/// The platform, normalized. Devices run Linux and nothing else.
+fn platform_of_a_device(given: &str) -> Result<String> {
+    let wrong = |what| {
+        PackError::new(Code::Usage, what)
+            .found(given)
+            .wanted("linux/ARCHITECTURE[/VARIANT], such as linux/arm64")
+    };
+    let platform = platform::normalize(given).ok_or_else(|| wrong("this is not a platform"))?;
+    if platform.starts_with("linux/") {
+        return Ok(platform);
+    }
+    Err(wrong("no device takes an image for this platform"))
 }
 
 /// The one name the image has in its source, in whatever forms.

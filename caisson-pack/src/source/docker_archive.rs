@@ -39,6 +39,8 @@ struct Item {
 }
 
 impl Named for Item {
+    const UNNAMED_ARE_ONE: bool = false;
+
     fn names(&self) -> &[String] {
         self.names.as_deref().unwrap_or_default()
     }

@@ -27,7 +27,6 @@ use super::spool::Spool;
 use super::tar_index::TarIndex;
 use super::{Opening, SourceImage, Which, platform_missing};
 use crate::error::{Code, PackError, Result};
-use crate::reference;
 
 /// Who asks, for the engine's log.
 const AGENT: &str = concat!("caisson-pack/", env!("CARGO_PKG_VERSION"));
@@ -40,7 +39,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 const SILENCE_MAX: Duration = Duration::from_mins(10);
 
 /// Greatest size of an answer that is no archive, in bytes.
-const WORDS_BYTES_MAX: u64 = 64 * 1024;
+const WORDS_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes read from the engine at a time.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -81,28 +80,27 @@ pub(super) fn open(
     let engine = Engine::reach(name, opening.engine)?;
     if engine.version < API_WITH_PLATFORM {
         let index = engine.save(None, opening)?;
-        let images = docker_archive::open(&index, &Which::Only, platforms)?;
-        return Ok(named(name, images));
+        return read(&index, name, platforms);
     }
     let mut images = Vec::new();
     for platform in platforms {
         let index = engine.save(Some(platform), opening)?;
         let wanted = std::slice::from_ref(platform);
-        images.extend(docker_archive::open(&index, &Which::Only, wanted)?);
+        images.extend(read(&index, name, wanted)?);
     }
-    Ok(named(name, images))
+    Ok(images)
 }
 
-/// An image that was asked for by one of its names goes by that.
-fn named(name: &str, mut images: Vec<SourceImage>) -> Vec<SourceImage> {
-    for image in &mut images {
-        let full = |name: &String| reference::qualify(name, "").ok();
-        let wanted = reference::qualify(name, "").ok();
-        if image.names.iter().any(|name| full(name) == wanted) {
-            image.names = vec![name.to_owned()];
+/// The image in what the engine sent. Asked for a name without a tag, engines send
+/// every tag of it; asked for an id, they may send no name at all.
+fn read(index: &TarIndex, name: &str, platforms: &[String]) -> Result<Vec<SourceImage>> {
+    let named = docker_archive::open(index, &Which::Named(name.to_owned()), platforms);
+    match named {
+        Err(error) if matches!(error.code, Code::ImageNotFound | Code::ReferenceInvalid) => {
+            docker_archive::open(index, &Which::Only, platforms)
         }
+        other => other,
     }
-    images
 }
 
 /// An engine that answered.
@@ -130,7 +128,7 @@ impl<'a> Engine<'a> {
             version: API_NEWEST,
         };
         let limit = TimeLimit::within(PING_TIMEOUT);
-        let (head, mut body) = engine.get("/_ping", limit, WORDS_BYTES_MAX)?;
+        let (head, mut body) = engine.get("/_ping", limit, WORDS_BYTES_MAX as u64)?;
         if head.status != 200 {
             return Err(engine.refused(&head, &mut body));
         }
@@ -181,7 +179,15 @@ impl<'a> Engine<'a> {
             opening.watch.advance(count as u64)?;
         }
         opening.watch.end();
-        TarIndex::of(self.place.clone(), spool.finish())
+        let archive = spool.finish();
+        if archive.peek(1).is_ok_and(|first| first == b"{") {
+            // It had said 200 before it met the error.
+            let said = archive.peek(WORDS_BYTES_MAX).unwrap_or_default();
+            return Err(self
+                .failed("the container engine sends an error in the place of the image")
+                .found(reason(&said)));
+        }
+        TarIndex::of(self.place.clone(), archive)
     }
 
     /// The engine says 404 both for a name and for a platform it does not have.
@@ -257,16 +263,21 @@ impl<'a> Engine<'a> {
 fn words(body: &mut Response<Connection>) -> String {
     let mut text = Vec::new();
     let mut piece = [0; 4096];
-    while (text.len() as u64) < WORDS_BYTES_MAX {
+    while text.len() < WORDS_BYTES_MAX {
         match body.read(&mut piece) {
             Ok(0) | Err(_) => break,
             Ok(count) => text.extend_from_slice(&piece[..count]),
         }
     }
-    let answer: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    reason(&text)
+}
+
+/// The `message` of the engine's JSON, else its words as they are.
+fn reason(text: &[u8]) -> String {
+    let answer: serde_json::Value = serde_json::from_slice(text).unwrap_or_default();
     match answer["message"].as_str() {
         Some(message) => message.to_owned(),
-        None => String::from_utf8_lossy(&text).trim().to_owned(),
+        None => String::from_utf8_lossy(text).trim().to_owned(),
     }
 }
 

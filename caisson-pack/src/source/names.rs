@@ -7,6 +7,10 @@ use super::Which;
 
 /// What can be chosen: an image, or the images of several platforms under one name.
 pub(super) trait Named {
+    /// Are several without any name the platforms of one image? An OCI layout is
+    /// written of one; an archive of `docker save` may hold anything.
+    const UNNAMED_ARE_ONE: bool;
+
     /// Its names, in whatever form.
     fn names(&self) -> &[String];
 
@@ -58,7 +62,8 @@ pub(super) fn choose<T: Named>(place: &str, items: Vec<T>, which: &Which) -> Res
         );
     };
     let same = |item: &T| item.names() == first.names() && item.tags() == first.tags();
-    if fitting.iter().all(same) {
+    let is_named = !first.names().is_empty() || !first.tags().is_empty();
+    if fitting.len() == 1 || (is_named || T::UNNAMED_ARE_ONE) && fitting.iter().all(same) {
         return Ok(fitting);
     }
     Err(PackError::new(

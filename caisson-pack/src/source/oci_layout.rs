@@ -41,6 +41,8 @@ struct Entry {
 }
 
 impl Named for Entry {
+    const UNNAMED_ARE_ONE: bool = true;
+
     fn names(&self) -> &[String] {
         &self.names
     }

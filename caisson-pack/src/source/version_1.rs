@@ -19,6 +19,7 @@ use super::files::read_whole;
 use super::tar_index::TarIndex;
 use super::{Opening, SourceImage, Which, platform_missing};
 use crate::error::{Code, PackError, Result};
+use crate::timestamp;
 
 const MANIFEST: &str = "manifest.toml";
 const IMAGE: &str = "image.tar";
@@ -49,6 +50,7 @@ struct Raw {
     format_version: toml::Value,
     package_type: String,
     package_version: String,
+    created_at: String,
     target: RawTarget,
     image: RawImage,
     #[serde(default)]
@@ -106,6 +108,11 @@ impl Version1 {
             return Err(invalid("the package is of another type")
                 .found(&raw.package_type)
                 .wanted("service"));
+        }
+        if timestamp::parse(&raw.created_at).is_none() {
+            return Err(invalid("its `created_at` is no date")
+                .found(&raw.created_at)
+                .wanted("such as 2026-01-31T12:00:00Z"));
         }
         let platform = platform::normalize(&raw.target.platform)
             .ok_or_else(|| invalid("its platform makes no sense").found(&raw.target.platform))?;

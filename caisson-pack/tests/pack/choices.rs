@@ -49,6 +49,24 @@ fn an_image_is_chosen_by_name_or_place() {
     assert_eq!(desk.names(), ["two.tar", "x.edgepkg"]);
 }
 
+/// Two images without a name may be two programs: their platforms don't choose.
+#[test]
+fn images_without_a_name_are_not_guessed() {
+    let desk = Desk::new();
+    let mut images = [TestImage::named("web:1"), TestImage::named("db:2")];
+    images[1].architecture = "arm64";
+    for image in &mut images {
+        image.names.clear();
+    }
+    let archive = TestArchive::of(&images, Layout::Blobs, Stored::Plain);
+    desk.write_archive("two.tar", &archive);
+    let source = "docker-archive:two.tar";
+    desk.build(source, "--reference web -o x.edgepkg")
+        .refused("source.image_ambiguous", 2);
+    desk.build(&format!("{source}:@0"), "--reference web -o x.edgepkg")
+        .succeeded();
+}
+
 /// A name that is guessed at would move with the order in which Docker happens
 /// to list tags.
 #[test]
@@ -152,6 +170,7 @@ fn mistakes_in_the_request_are_named() {
         ("--level 0", "usage.invalid", 2),
         ("--level 20", "usage.invalid", 2),
         ("--note x", "usage.invalid", 2),
+        ("--platform linux/x86_64", "usage.invalid", 2),
         ("--frobnicate", "usage.invalid", 2),
         ("-f caisson.toml", "usage.invalid", 2),
         ("--note Bad-Key=1", "manifest.bad_value", 10),
@@ -162,6 +181,10 @@ fn mistakes_in_the_request_are_named() {
         desk.build(source, &format!("{more} -o x.edgepkg"))
             .refused(code, status);
     }
+    // No device takes it, so no build gives it.
+    let windows = SIMPLE.replace("linux/amd64", "windows/amd64");
+    desk.run(&format!("build {windows} --image {source} -o x.edgepkg"))
+        .refused("usage.invalid", 2);
     let nonsense = SIMPLE.replace("1.1.0", "v1");
     desk.run(&format!("build {nonsense} --image {source} -o x.edgepkg"))
         .refused("manifest.bad_value", 10);

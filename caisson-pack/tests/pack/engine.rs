@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::archive::TestArchive;
+use crate::archive::{Layout, Stored, TestArchive, TestImage};
 use crate::program::Desk;
 
 /// What the engine says to a request for an image.
@@ -143,8 +143,15 @@ fn what_an_engine_does_wrong_is_named() {
         ),
         ("nothing", raw(""), "engine.failed", 20, "ended inside"),
         (
+            "an error for an archive",
+            json("200 OK", r#"{"message":"layer is gone"}"#),
+            "engine.failed",
+            20,
+            "layer is gone",
+        ),
+        (
             "no archive",
-            json("200 OK", "{}"),
+            json("200 OK", "<html>"),
             "source.not_a_tar",
             10,
             "",
@@ -206,4 +213,29 @@ fn the_platform_is_asked_for_where_engines_know_it() {
         build(&desk, "web:1.1.0", &engine).succeeded();
         assert_eq!(engine.asked()[1], asked);
     }
+}
+
+/// For a name without a tag an engine sends every tag, and other images with it:
+/// the one that is meant is `latest`, whatever stands first. An id has no name.
+#[test]
+fn one_of_several_tags_is_meant() {
+    let desk = Desk::new();
+    let images = [TestImage::named("web:1"), TestImage::named("web:latest")];
+    let saved = TestArchive::of(&images, Layout::Blobs, Stored::Plain);
+    let engine = ScriptedEngine::start(&desk, "1.41", Answer::Archive(saved.bytes()));
+    build(&desk, "web", &engine).succeeded();
+    let facts = desk.run("inspect x.edgepkg --json").json();
+    assert_eq!(
+        facts["images"][0]["reference"],
+        "docker.io/library/web:latest"
+    );
+    let config = images[1].config();
+    let id = edgepkg::Digest::of(&config).to_string();
+    assert_eq!(facts["images"][0]["config"], id.as_str());
+
+    let mut unnamed = images[1].clone();
+    unnamed.names.clear();
+    let saved = TestArchive::of(&[unnamed], Layout::Blobs, Stored::Plain);
+    let engine = ScriptedEngine::start(&desk, "1.41", Answer::Archive(saved.bytes()));
+    build(&desk, &id, &engine).refused("build.reference_missing", 2);
 }

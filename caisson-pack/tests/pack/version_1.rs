@@ -103,6 +103,11 @@ fn bent_old_packages_are_refused() {
             "source.manifest_invalid",
         ),
         (
+            "a date that is none",
+            |old| replace(old, "2026-03-16T", "yesterday "),
+            "source.manifest_invalid",
+        ),
+        (
             "no service",
             |old| replace(old, "service = \"web\"\n", ""),
             "source.manifest_invalid",
